@@ -1,0 +1,1 @@
+//! The D-Bus interface of a Mark21 director, for both of its ends.

@@ -1,0 +1,1 @@
+//! mark21: commands and the machine port.

@@ -1,0 +1,1 @@
+//! Observe and apply: netlink, sysctl, modules, nft.

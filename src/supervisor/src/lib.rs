@@ -1,0 +1,1 @@
+//! mark21d: boots the box, serves the interface, keeps the kernel right.
