@@ -1,1 +1,19 @@
 //! The D-Bus interface of a Mark21 director, for both of its ends.
+//!
+//! `mark21d` serves one interface on two transports: peer to peer on [`SOCKET`], and on the
+//! system bus. Structured values travel as `a{sv}` dictionaries, so that a field can be added
+//! without a new version of the name; [`dict`] turns them into the types of [`status`] and back.
+#![forbid(unsafe_code)]
+
+pub mod dict;
+mod director;
+pub mod status;
+
+pub use director::DirectorProxy;
+
+/// The well-known name on the system bus.
+pub const BUS_NAME: &str = "org.mark21.Director1";
+/// The object that stands for the box.
+pub const DIRECTOR_PATH: &str = "/org/mark21/Director1";
+/// Where the interface is served peer to peer.
+pub const SOCKET: &str = "/run/mark21/api.sock";

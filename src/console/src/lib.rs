@@ -1,1 +1,45 @@
-//! mark21: commands and the machine port.
+//! `mark21`: the console and the command line, a face of the D-Bus interface and nothing more.
+//!
+//! ```text
+//! arguments ────┐
+//! console line ─┼─> Command ──> run() ──> Answer ──> text, or JSON
+//! machine port ─┘                 └─ D-Bus, peer to peer
+//! ```
+//! Every command runs the same way from all three; only who reads the answer differs.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod check;
+mod client;
+mod command;
+mod exit;
+mod lines;
+mod render;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::command::{Cli, Top};
+use crate::exit::Code;
+
+/// Runs the program with its arguments, the name first.
+pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output and is a success, all else is a usage error.
+            let code = if error.use_stderr() { Code::Usage } else { Code::Done };
+            return match error.print() {
+                Ok(()) => code.into(),
+                Err(_) => Code::Usage.into(),
+            };
+        }
+    };
+    match cli.top {
+        Top::Console => lines::console(),
+        Top::MachinePort => lines::machine_port(),
+        Top::Command(command) => lines::once(&command, cli.json),
+    }
+}

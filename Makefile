@@ -1,0 +1,44 @@
+# Thin on purpose: each line calls the program that does the work.
+
+SHELL  := /bin/bash
+SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+OUT    := $(or $(CARGO_TARGET_DIR),target)
+PROGRAM := $(OUT)/release/mark21
+IMAGE  ?= $(OUT)/mark21.img
+CONFIG ?=
+
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+deps: ## Install the Debian packages that are missing (as root or with sudo)
+	@image/deps
+
+build: ## Build the program that ships
+	cargo build --release --locked -p mark21
+
+image-quick: deps build ## Build mark21.img from Debian packages (CONFIG=file puts a configuration in)
+	$(SUDO) image/build --program $(PROGRAM) --out $(IMAGE) $(if $(CONFIG),--config $(CONFIG))
+
+demo: deps build ## See the main job work: a director boots and carries FTP
+	$(SUDO) tests/run demo
+
+lab: deps build ## A director, clients and servers to play with, a shell on each
+	$(SUDO) tests/run lab
+
+check: ## Format, lints, unit tests, documentation; no machine is started
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo test --locked --workspace --exclude mark21-lab
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+
+scenarios: deps build ## Every scenario on booted images
+	$(SUDO) tests/run test
+
+test: check scenarios ## Everything: check, then scenarios
+
+clean: ## Remove what was built
+	$(SUDO) rm -rf $(OUT)
+
+.PHONY: help deps build image-quick demo lab check scenarios test clean

@@ -1,0 +1,189 @@
+//! What the interface's calls answer.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that the box knows of itself at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// What the box does.
+    pub state: State,
+    /// Its host name.
+    pub hostname: String,
+    /// The firmware.
+    pub firmware: Firmware,
+    /// Where the running configuration comes from.
+    pub configuration: Configuration,
+    /// How the last start went.
+    pub boot: Boot,
+    /// What is wrong now, worst first; empty when all is well.
+    pub problems: Vec<Problem>,
+    /// The interfaces of the configuration.
+    pub interfaces: Vec<Interface>,
+    /// The services of the configuration.
+    pub services: Vec<Service>,
+    /// How old the kernel's figures in this snapshot are, in milliseconds.
+    pub age_ms: u64,
+}
+
+/// What the box does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Not proven yet.
+    #[default]
+    Starting,
+    /// The configuration is applied, read back and proven.
+    Serving,
+    /// The configuration is applied, but some of it does not hold now: see the problems.
+    Degraded,
+    /// No good configuration: nothing is forwarded, nothing listens.
+    FailSecure,
+}
+
+impl State {
+    /// The word that status prints.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Serving => "serving",
+            Self::Degraded => "degraded",
+            Self::FailSecure => "fail-secure",
+        }
+    }
+}
+
+/// What is installed, from /etc/os-release.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firmware {
+    /// `VERSION_ID`
+    pub version: String,
+    /// The commit that it was built from.
+    pub commit: String,
+    /// `BUILD_ID`
+    pub build: String,
+}
+
+/// Where the running configuration comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// The generation that runs; absent when none does.
+    pub generation: Option<u32>,
+    /// SHA-256 of the running text, in hexadecimal; empty when none runs.
+    pub digest: String,
+}
+
+/// How the last start went, in milliseconds since the kernel started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// When the supervisor was started.
+    pub kernel_to_supervisor_ms: u64,
+    /// When the service was proven; absent before.
+    pub kernel_to_proven_ms: Option<u64>,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What it concerns: `configuration`, `interface outside`, `firewall`, ..
+    pub subject: String,
+    /// What is wrong, in a sentence.
+    pub text: String,
+}
+
+/// An interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// The configuration's name.
+    pub name: String,
+    /// The kernel's; absent when no device matches.
+    pub device: Option<String>,
+    /// Whether it is up and has a carrier.
+    pub carrier: bool,
+    /// What the kernel has on it.
+    pub addresses: Vec<String>,
+}
+
+/// A service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// The configuration's name.
+    pub name: String,
+    /// `ftp`, `tcp`, `udp` or `mark`.
+    pub kind: String,
+    /// The virtual addresses.
+    pub addresses: Vec<String>,
+    /// The firewall mark, where it has one.
+    pub mark: Option<u32>,
+    /// How FTP's passive replies come to name the virtual address, and what that costs.
+    pub passive: Option<String>,
+    /// Its servers.
+    pub real_servers: Vec<RealServer>,
+}
+
+/// A real server in one family.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RealServer {
+    /// The address, with the port where it has one.
+    pub address: String,
+    /// The weight that the kernel has.
+    pub weight: u32,
+    /// Connections in use.
+    pub active: u32,
+    /// Connections about to expire.
+    pub inactive: u32,
+    /// Persistence templates.
+    pub persistent: u32,
+}
+
+/// What [`check`](crate::DirectorProxy::check) found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Whether the text would be taken.
+    pub accepted: bool,
+    /// What was found, errors and warnings.
+    pub findings: Vec<Finding>,
+    /// Findings beyond those listed.
+    pub unlisted: u64,
+    /// The findings as a person reads them, with the lines and carets.
+    pub rendered: String,
+}
+
+/// One finding in a configuration text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `error` or `warning`.
+    pub severity: String,
+    /// From 1.
+    pub line: u64,
+    /// From 1, in characters.
+    pub column: u64,
+    /// The field, as a person would say it.
+    pub field: String,
+    /// What stands there; empty where that is no help.
+    pub given: String,
+    /// What may stand there; empty where that is not the point.
+    pub allowed: String,
+    /// What is wrong, and why.
+    pub reason: String,
+    /// How to mend it; empty where the reason says it.
+    pub mend: String,
+}
+
+/// What [`plan`](crate::DirectorProxy::plan) answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanReport {
+    /// In the order in which they would be applied; empty when nothing is to do.
+    pub changes: Vec<Change>,
+}
+
+/// One change to the kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// `modules`, `sysctl`, `firewall`, `links`, `addresses`, `routes` or `ipvs`.
+    pub domain: String,
+    /// `live`, `after drain` or `needs reboot`.
+    pub when: String,
+    /// The change in an operator's words.
+    pub text: String,
+}

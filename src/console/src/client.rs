@@ -1,0 +1,58 @@
+//! The way to mark21d: peer to peer, so that it works without the bus.
+
+use std::error::Error;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use mark21_api::DirectorProxy;
+use mark21_api::dict::{self, Dict};
+use serde::de::DeserializeOwned;
+use zbus::connection::Builder;
+
+use crate::answer::Failure;
+use crate::exit::Code;
+
+/// mark21d answers within milliseconds; a plan of the largest configuration takes seconds on
+/// the slowest machine.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A connection to mark21d.
+pub(crate) async fn director() -> Result<DirectorProxy<'static>, Failure> {
+    let unreachable = |cause: &dyn std::fmt::Display| {
+        Failure::new(
+            Code::Unreachable,
+            format!("mark21d cannot be reached on {}: {cause}", mark21_api::SOCKET),
+            "init starts it again by itself; try once more in a few seconds",
+        )
+    };
+    let stream = UnixStream::connect(mark21_api::SOCKET).map_err(|error| unreachable(&error))?;
+    let connection = Builder::unix_stream(stream)
+        .p2p()
+        .method_timeout(ANSWER_TIMEOUT)
+        .build()
+        .await
+        .map_err(|error| unreachable(&error))?;
+    DirectorProxy::new(&connection).await.map_err(|error| unreachable(&error))
+}
+
+/// The answer of a call as the type that it carries.
+pub(crate) fn take<T: DeserializeOwned>(answer: zbus::Result<Dict>) -> Result<T, Failure> {
+    let dict = answer.map_err(|error| called(&error))?;
+    dict::from_dict(dict).map_err(|error| {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Failure::new(
+            Code::Failed,
+            format!("mark21d answered with {error}{cause}"),
+            "mark21 and mark21d are of different versions; reboot the box",
+        )
+    })
+}
+
+/// What a failed call says.
+pub(crate) fn called(error: &zbus::Error) -> Failure {
+    let text = match error {
+        zbus::Error::MethodError(_, Some(text), _) => text.clone(),
+        other => other.to_string(),
+    };
+    Failure::new(Code::Failed, text, "")
+}

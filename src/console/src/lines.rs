@@ -1,0 +1,199 @@
+//! The three ways in: one command from the arguments, a person's lines, a program's lines.
+
+use std::io::{self, BufRead, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use serde_json::json;
+
+use crate::answer::{self, Answer, Failure};
+use crate::command::{Command, Line};
+use crate::exit::Code;
+
+/// Longest line taken; a longer one is refused whole.
+const LINE_BYTES: usize = 4096;
+
+/// Runs one command and prints its answer.
+pub(crate) fn once(command: &Command, as_json: bool) -> ExitCode {
+    let result = run(command);
+    let printed = if as_json {
+        writeln!(io::stdout(), "{}", answer::to_json(&result))
+    } else {
+        print_for_a_person(&result)
+    };
+    match printed {
+        Ok(()) => answer::code(&result).into(),
+        // The reader went away: there is nobody left to tell.
+        Err(_) => Code::Failed.into(),
+    }
+}
+
+/// Reads a person's commands until the line ends.
+pub(crate) fn console() -> ExitCode {
+    let greeting = "Mark21 director. Type a command, or help.";
+    if writeln!(io::stdout(), "\n{greeting}").is_err() {
+        return Code::Failed.into();
+    }
+    each_line("mark21> ", |line| match read(line) {
+        Ok(None) => Ok(()),
+        Ok(Some(Line { json: true, command })) => {
+            writeln!(io::stdout(), "{}", answer::to_json(&run(&command)))
+        }
+        Ok(Some(Line { json: false, command })) => print_for_a_person(&run(&command)),
+        Err(failure) => print_for_a_person(&Err(failure)),
+    })
+}
+
+/// Reads a program's commands until the line ends. An empty line is answered with the same
+/// object as the start, so that a program can find out when somebody listens.
+pub(crate) fn machine_port() -> ExitCode {
+    let ready = json!({ "ready": true, "version": env!("CARGO_PKG_VERSION") });
+    if writeln!(io::stdout(), "{ready}").is_err() {
+        return Code::Failed.into();
+    }
+    each_line("", |line| match read(line) {
+        Ok(None) => writeln!(io::stdout(), "{ready}"),
+        Ok(Some(line)) => writeln!(io::stdout(), "{}", answer::to_json(&run(&line.command))),
+        Err(failure) => writeln!(io::stdout(), "{}", answer::to_json(&Err(failure))),
+    })
+}
+
+/// Hands over each line of standard input; a line that is too long or no text is refused by
+/// handing over its failure's text instead.
+fn each_line(prompt: &str, mut take: impl FnMut(Result<&str, Failure>) -> io::Result<()>) -> ExitCode {
+    let mut input = io::stdin().lock();
+    let mut line = Vec::new();
+    loop {
+        let prompted = write!(io::stdout(), "{prompt}").and_then(|()| io::stdout().flush());
+        let ended = prompted.is_err()
+            || match read_line(&mut input, &mut line) {
+                Ok(Some(line)) => take(line).is_err(),
+                Ok(None) | Err(_) => true,
+            };
+        if ended {
+            return Code::Done.into();
+        }
+    }
+}
+
+/// One line without its end; `None` at the end of the input. What is beyond the bound is read
+/// and dropped, so that its rest is not taken for another command.
+fn read_line<'a>(
+    input: &mut impl BufRead,
+    line: &'a mut Vec<u8>,
+) -> io::Result<Option<Result<&'a str, Failure>>> {
+    line.clear();
+    let mut is_whole = true;
+    loop {
+        let bytes = input.fill_buf()?;
+        if bytes.is_empty() && line.is_empty() {
+            return Ok(None);
+        }
+        let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        let taken = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+        let room = LINE_BYTES.saturating_sub(line.len());
+        is_whole &= taken.len() <= room;
+        line.extend_from_slice(taken.get(..taken.len().min(room)).unwrap_or_default());
+        let used = taken.len() + usize::from(end.is_some());
+        let at_end = bytes.is_empty();
+        input.consume(used);
+        if end.is_some() || at_end {
+            break;
+        }
+    }
+    Ok(Some(match std::str::from_utf8(line) {
+        Ok(text) if is_whole => Ok(text),
+        Ok(_) => Err(usage(format!("the line is longer than {LINE_BYTES} bytes"))),
+        Err(_) => Err(usage("the line is no UTF-8 text".into())),
+    }))
+}
+
+/// A line as a command; `None` for an empty one.
+fn read(line: Result<&str, Failure>) -> Result<Option<Line>, Failure> {
+    let words = shlex::split(line?).ok_or_else(|| usage("a quote is not closed".into()))?;
+    if words.is_empty() {
+        return Ok(None);
+    }
+    match Line::try_parse_from(words) {
+        Ok(line) => Ok(Some(line)),
+        Err(error) if error.use_stderr() => {
+            let text = error.render().to_string();
+            let first = text.lines().next().unwrap_or_default();
+            Err(usage(first.trim_start_matches("error: ").to_owned()))
+        }
+        Err(help) => Err(Failure::new(Code::Done, help.render().to_string().trim_end(), "")),
+    }
+}
+
+fn usage(message: String) -> Failure {
+    Failure::new(Code::Usage, message, "type help for the commands")
+}
+
+fn print_for_a_person(result: &Result<Answer, Failure>) -> io::Result<()> {
+    match result {
+        Ok(answer) => writeln!(io::stdout(), "{}", answer.text),
+        Err(failure) if failure.code == Code::Done => writeln!(io::stdout(), "{}", failure.message),
+        Err(failure) => {
+            writeln!(io::stderr(), "error: {}", failure.message)?;
+            if failure.hint.is_empty() { Ok(()) } else { writeln!(io::stderr(), "hint: {}", failure.hint) }
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<Answer, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Code::Failed, format!("no event loop: {error}"), ""))?;
+    runtime.block_on(crate::render::answer(command))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(input: &[u8]) -> Vec<Result<String, String>> {
+        let mut input = io::BufReader::with_capacity(7, input);
+        let mut line = Vec::new();
+        let mut all = Vec::new();
+        while let Some(read) = read_line(&mut input, &mut line).expect("memory reads") {
+            all.push(read.map(str::to_owned).map_err(|failure| failure.message));
+        }
+        all
+    }
+
+    #[test]
+    fn a_line_ends_with_a_line_feed_a_carriage_return_or_the_input() {
+        assert_eq!(lines(b"status\nlog -n 3\rend"), [Ok("status".into()), Ok("log -n 3".into()), Ok("end".into())]);
+    }
+
+    #[test]
+    fn a_line_beyond_the_bound_is_refused_whole() {
+        let mut input = vec![b'a'; LINE_BYTES + 1];
+        input.extend_from_slice(b"\nstatus\n");
+        let read = lines(&input);
+        assert!(read[0].is_err());
+        assert_eq!(read[1], Ok("status".into()));
+    }
+
+    #[test]
+    fn noise_is_refused_and_the_next_line_is_read() {
+        let read = lines(b"\xff\xfe\x00\nstatus\n");
+        assert!(read[0].is_err());
+        assert_eq!(read[1], Ok("status".into()));
+    }
+
+    #[test]
+    fn a_wrong_command_says_what_is_wrong_in_one_line() {
+        let failure = read(Ok("statsu")).expect_err("is no command");
+        assert_eq!(failure.code, Code::Usage);
+        assert!(failure.message.contains("statsu"), "{}", failure.message);
+    }
+
+    #[test]
+    fn help_lists_the_commands() {
+        let help = read(Ok("help")).expect_err("help is no command to run");
+        assert_eq!(help.code, Code::Done);
+        assert!(help.message.contains("verify"), "{}", help.message);
+    }
+}

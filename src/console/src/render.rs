@@ -1,0 +1,115 @@
+//! Carries out a command over the interface and puts its answer into words.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use mark21_api::status::{Change, PlanReport, State, Status};
+use serde_json::json;
+
+use crate::answer::{Answer, Failure};
+use crate::command::Command;
+use crate::exit::Code;
+use crate::{check, client};
+
+/// Carries out one command.
+pub(crate) async fn answer(command: &Command) -> Result<Answer, Failure> {
+    match command {
+        Command::Status => {
+            let status: Status = client::take(client::director().await?.status().await)?;
+            let code = if status.state == State::Serving { Code::Done } else { Code::Differs };
+            Ok(Answer { text: status_text(&status), value: value(&status), code })
+        }
+        Command::Check { file } => check::file(file),
+        Command::Plan { file } => {
+            let report = plan(file.as_deref()).await?;
+            let text = match report.changes.len() {
+                0 => "nothing to do".to_owned(),
+                _ => changes_text(&report.changes),
+            };
+            Ok(Answer { text, value: value(&report), code: Code::Done })
+        }
+        Command::Verify => {
+            let report = plan(None).await?;
+            Ok(match report.changes.len() {
+                0 => Answer {
+                    text: "the kernel holds the running configuration".to_owned(),
+                    value: value(&report),
+                    code: Code::Done,
+                },
+                _ => Answer {
+                    text: format!("the kernel differs; to do:\n{}", changes_text(&report.changes)),
+                    value: value(&report),
+                    code: Code::Differs,
+                },
+            })
+        }
+        Command::Log { lines } => {
+            let director = client::director().await?;
+            let lines = director.log(*lines).await.map_err(|error| client::called(&error))?;
+            Ok(Answer { text: lines.join("\n"), value: json!({ "lines": lines }), code: Code::Done })
+        }
+    }
+}
+
+async fn plan(file: Option<&Path>) -> Result<PlanReport, Failure> {
+    let text = file.map(check::read_text).transpose()?.unwrap_or_default();
+    if let Some(file) = file {
+        check::refuse_errors(file, text.as_bytes())?;
+    }
+    client::take(client::director().await?.plan(&text).await)
+}
+
+fn value<T: serde::Serialize>(value: &T) -> serde_json::Value {
+    serde_json::to_value(value).expect("the interface's types have a JSON form")
+}
+
+fn changes_text(changes: &[Change]) -> String {
+    let lines: Vec<String> =
+        changes.iter().map(|change| format!("{:<12} {}", change.when, change.text)).collect();
+    lines.join("\n")
+}
+
+fn status_text(status: &Status) -> String {
+    let mut text = String::new();
+    let firmware = &status.firmware;
+    let running = match status.configuration.generation {
+        Some(generation) => format!("generation {generation}"),
+        None => "no configuration".to_owned(),
+    };
+    // Writing into a String cannot fail.
+    let _ = write!(text, "{}: {}, {running}", status.hostname, status.state.word());
+    if let Some(proven) = status.boot.kernel_to_proven_ms {
+        let _ = write!(text, ", proven {}.{} s after the kernel's start", proven / 1000, proven % 1000 / 100);
+    }
+    let _ = write!(text, "\nfirmware {} ({}, {})", firmware.version, firmware.build, firmware.commit);
+    for problem in &status.problems {
+        let _ = write!(text, "\nPROBLEM {}: {}", problem.subject, problem.text);
+    }
+    for interface in &status.interfaces {
+        let device = interface.device.as_deref().unwrap_or("no device");
+        let carrier = if interface.carrier { "up" } else { "DOWN" };
+        let _ = write!(text, "\ninterface {} ({device}) {carrier}", interface.name);
+        for address in &interface.addresses {
+            let _ = write!(text, "\n    {address}");
+        }
+    }
+    for service in &status.services {
+        let _ = write!(text, "\nservice {} ({}", service.name, service.kind);
+        if let Some(mark) = service.mark {
+            let _ = write!(text, ", mark {mark}");
+        }
+        let _ = write!(text, ") on {}", service.addresses.join(", "));
+        if let Some(passive) = &service.passive {
+            let _ = write!(text, "\n    passive: {passive}");
+        }
+        let _ = write!(text, "\n    {:<40} {:>6} {:>8} {:>8}", "real server", "weight", "active", "inactive");
+        for server in &service.real_servers {
+            let _ = write!(
+                text,
+                "\n    {:<40} {:>6} {:>8} {:>8}",
+                server.address, server.weight, server.active, server.inactive
+            );
+        }
+    }
+    text
+}

@@ -1,0 +1,40 @@
+//! The supervisor's log: a bounded ring in memory, and a line on standard error.
+//!
+//! Standard error is the console while the box starts, and the journal where systemd is the
+//! parent. Nothing is written to a disk.
+
+use std::collections::VecDeque;
+use std::fmt::Arguments;
+use std::sync::Mutex;
+
+/// Lines kept; at 100 bytes a line that is 200 kB.
+const LINES_KEPT: usize = 2000;
+
+static RING: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+
+/// Something that an operator wants to know later.
+pub(crate) fn note(text: Arguments<'_>) {
+    keep("", text);
+}
+
+/// Something that is wrong.
+pub(crate) fn error(text: Arguments<'_>) {
+    keep("error: ", text);
+}
+
+/// The newest `count` lines, oldest first; each starts with the seconds since the kernel started.
+pub(crate) fn newest(count: usize) -> Vec<String> {
+    let ring = RING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    ring.iter().skip(ring.len().saturating_sub(count)).cloned().collect()
+}
+
+fn keep(kind: &str, text: Arguments<'_>) {
+    let since_boot = crate::clock::since_kernel_start();
+    let line = format!("{:>10.3} {kind}{text}", since_boot.as_secs_f64());
+    eprintln!("mark21d: {kind}{text}");
+    let mut ring = RING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if ring.len() == LINES_KEPT {
+        ring.pop_front();
+    }
+    ring.push_back(line);
+}
