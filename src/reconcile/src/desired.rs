@@ -1,0 +1,49 @@
+//! The wanted state of the kernel, computed from a configuration.
+
+use mark21_config::Config;
+
+use crate::firewall::Ruleset;
+use crate::ipvs::Ipvs;
+use crate::links::{Address, Link, Route};
+use crate::machine::{Machine, MissingPort, Overrides};
+use crate::modules::Module;
+use crate::sysctls::Sysctl;
+
+/// All that the kernel should hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// In loading order.
+    pub modules: Vec<Module>,
+    /// Without the forwarding switches.
+    pub sysctls: Vec<Sysctl>,
+    /// The table of our own.
+    pub firewall: Ruleset,
+    /// Parents before children.
+    pub links: Vec<Link>,
+    /// Static addresses.
+    pub addresses: Vec<Address>,
+    /// Static routes.
+    pub routes: Vec<Route>,
+    /// The IPVS tables.
+    pub ipvs: Ipvs,
+    /// Packets are forwarded.
+    pub forwarding: bool,
+    /// Interfaces that cannot be set up for want of a port.
+    pub missing: Vec<MissingPort>,
+}
+
+impl Desired {
+    /// What a configuration asks for on this machine. Cannot fail: an interface whose port is not
+    /// there is left out, and named in [`Desired::missing`].
+    #[must_use]
+    pub fn from_config(_config: &Config, _machine: &Machine, _overrides: &Overrides) -> Self {
+        Self::default()
+    }
+
+    /// The state for a box that has no good configuration: nothing forwarded, nothing listening but
+    /// on the loopback device, no addresses, no services.
+    #[must_use]
+    pub fn fail_secure() -> Self {
+        Self::default()
+    }
+}

@@ -1,0 +1,1 @@
+//! A kernel in memory for tests: takes a plan's changes as the real one would.
