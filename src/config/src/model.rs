@@ -60,6 +60,46 @@ impl Config {
     pub fn interface(&self, index: InterfaceIndex) -> &Interface {
         &self.interfaces[usize::from(index.0)]
     }
+
+    /// All interfaces with the index that names each.
+    pub fn indexed_interfaces(&self) -> impl Iterator<Item = (InterfaceIndex, &Interface)> {
+        (0u16..).map(InterfaceIndex).zip(self.interfaces.iter())
+    }
+
+    /// On which interface's side an address is: the one with the longest static or virtual
+    /// prefix that holds it.
+    #[must_use]
+    pub fn inside_of(&self, address: IpAddr) -> Option<InterfaceIndex> {
+        self.networks()
+            .filter(|(_, network)| network.contains(address))
+            .max_by_key(|(_, network)| network.prefix_len)
+            .map(|(index, _)| index)
+    }
+
+    /// The networks that the box stands in: of static addresses, then of virtual ones. One
+    /// network may be named more than once.
+    pub fn networks(&self) -> impl Iterator<Item = (InterfaceIndex, Prefix)> {
+        let fixed = self.indexed_interfaces().flat_map(|(index, interface)| {
+            interface.addresses.iter().map(move |address| (index, address.network()))
+        });
+        let shared = self.virtual_routers.iter().flat_map(|router| {
+            router.addresses.iter().map(move |address| (router.interface, address.network()))
+        });
+        fixed.chain(shared)
+    }
+
+    /// The port on which `server` is asked whether it works.
+    ///
+    /// `None` only without a check: the parser wants a port where a service has none.
+    #[must_use]
+    pub fn check_port(&self, service: &Service, server: &RealServer) -> Option<u16> {
+        let check = service.check.as_ref()?;
+        check.port.or(server.port).or(match &service.kind {
+            ServiceKind::Ftp(ftp) => Some(ftp.port),
+            ServiceKind::Tcp { port } | ServiceKind::Udp { port } => Some(*port),
+            ServiceKind::Mark { .. } => None,
+        })
+    }
 }
 
 /// Which entry of [`Config::interfaces`]; made by the parser only, so it always names one.
@@ -291,6 +331,8 @@ pub struct Service {
     pub persistence: Option<Duration>,
     /// How packets reach the servers.
     pub forwarding: Forwarding,
+    /// How its real servers are checked; `None` keeps their weights as they are written.
+    pub check: Option<Check>,
     pub(crate) first_real_server: u16,
     pub(crate) real_server_count: u16,
 }
@@ -409,24 +451,6 @@ pub enum Scheduler {
     Mh,
 }
 
-impl Scheduler {
-    /// The kernel's name; the module is `ip_vs_` and this.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rr => "rr",
-            Self::Wrr => "wrr",
-            Self::Lc => "lc",
-            Self::Wlc => "wlc",
-            Self::Sh => "sh",
-            Self::Dh => "dh",
-            Self::Sed => "sed",
-            Self::Nq => "nq",
-            Self::Mh => "mh",
-        }
-    }
-}
-
 /// `[[service.real_server]]`: one machine, with an address in each family that it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RealServer {
@@ -439,4 +463,31 @@ pub struct RealServer {
     pub port: Option<u16>,
     /// 0-65535; 0 takes no new connections.
     pub weight: u16,
+}
+
+/// `[service.check]`: how one real server is asked whether it works, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What counts as an answer.
+    pub kind: CheckKind,
+    /// The port that is asked; `None` is the one that the service's traffic goes to on that
+    /// server ([`Config::check_port`]).
+    pub port: Option<u16>,
+    /// From the start of one attempt to the start of the next. 100 ms to 1 h.
+    pub interval: Duration,
+    /// How long one attempt may take; not longer than `interval`. 100 ms to 1 min.
+    pub timeout: Duration,
+    /// So many failures in a row take a server out. 1-10.
+    pub down_after: u8,
+    /// So many successes in a row bring it back. 1-10.
+    pub up_after: u8,
+}
+
+/// What a health check takes for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckKind {
+    /// The greeting `220` on the control port (RFC 959 section 5.4).
+    Ftp,
+    /// An accepted connection.
+    Tcp,
 }

@@ -1,0 +1,210 @@
+//! From the parsed TOML to the serde mirror, one table at a time.
+//!
+//! Tables are deserialised singly because a whole nested configuration would need megabytes of
+//! stack. Every table contributes all its unknown and missing keys and its first type error.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::de::DeserializeOwned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::fields::{self, Default as FieldDefault, TableDoc, TableForm};
+use crate::finding::Log;
+use crate::raw::{At, Raw, RawTop, ServiceEntry, Span};
+use crate::suggest;
+
+type Value<'i> = At<DeValue<'i>>;
+
+/// Reads all tables; what is wrong with them goes to the log.
+pub(crate) fn read(root: &DeTable<'_>, log: &mut Log) -> Raw {
+    let mut reader = Reader { log };
+    reader.top(root);
+    Raw {
+        system: reader.single(root, "system").map(At::into_inner).unwrap_or_default(),
+        interfaces: reader.many(root, "interface"),
+        routes: reader.many(root, "route"),
+        virtual_routers: reader.many(root, "virtual_router"),
+        sync_groups: reader.many(root, "sync_group"),
+        sync: reader.single(root, "sync"),
+        egress: reader.many(root, "egress"),
+        allow: reader.many(root, "allow"),
+        timeouts: reader.single(root, "timeouts").map(At::into_inner).unwrap_or_default(),
+        services: reader.services(root),
+    }
+}
+
+struct Reader<'l> {
+    log: &'l mut Log,
+}
+
+impl Reader<'_> {
+    fn top(&mut self, root: &DeTable<'_>) {
+        let table = describe("");
+        self.check_keys(root, &(0..0), table);
+        let own = without_tables(root, table);
+        let _schema: Option<At<RawTop>> = self.deserialize(At::new(0..0, DeValue::Table(own)));
+    }
+
+    fn services(&mut self, root: &DeTable<'_>) -> Vec<ServiceEntry> {
+        let mut services = Vec::new();
+        for value in self.entries(root, "service") {
+            let service = self.table(value, "service");
+            let DeValue::Table(inner) = value.get_ref() else { continue };
+            let real_servers = self.many(inner, "service.real_server");
+            let check = self.single(inner, "service.check");
+            if let Some(service) = service {
+                services.push(ServiceEntry { service: Box::new(service), real_servers, check });
+            }
+        }
+        services
+    }
+
+    fn many<T: DeserializeOwned>(&mut self, parent: &DeTable<'_>, path: &str) -> Vec<At<T>> {
+        self.entries(parent, path).iter().filter_map(|value| self.table(value, path)).collect()
+    }
+
+    fn single<T: DeserializeOwned>(&mut self, parent: &DeTable<'_>, path: &str) -> Option<At<T>> {
+        let key = last_key(path);
+        let value = parent.get(key)?;
+        if value.get_ref().is_array() {
+            self.log
+                .error(value.span(), format_args!("there is only one {key}"))
+                .mend(format_args!("write [{path}] with single brackets, once"));
+            return None;
+        }
+        self.table(value, path)
+    }
+
+    fn entries<'t, 'i>(&mut self, parent: &'t DeTable<'i>, path: &str) -> &'t [Value<'i>] {
+        let key = last_key(path);
+        match parent.get(key).map(|value| (value.span(), value.get_ref())) {
+            None => &[],
+            Some((_, DeValue::Array(entries))) => entries,
+            Some((span, _)) => {
+                self.log
+                    .error(span, format_args!("there may be several of {key}, so it is a list"))
+                    .mend(format_args!("write [[{path}]] with double brackets"));
+                &[]
+            }
+        }
+    }
+
+    fn table<T: DeserializeOwned>(&mut self, value: &Value<'_>, path: &str) -> Option<At<T>> {
+        let description = describe(path);
+        let DeValue::Table(table) = value.get_ref() else {
+            self.log
+                .error(value.span(), format_args!("{} is a table", last_key(path)))
+                .mend(format_args!("write its fields below a line with {}", header(description)));
+            return None;
+        };
+        let is_complete = self.check_keys(table, &value.span(), description);
+        let own = without_tables(table, description);
+        is_complete.then(|| self.deserialize(At::new(value.span(), DeValue::Table(own)))).flatten()
+    }
+
+    /// Notes every unknown and every missing key; whether none is missing.
+    fn check_keys(&mut self, table: &DeTable<'_>, span: &Span, description: &TableDoc) -> bool {
+        for key in table.keys() {
+            if !is_key(description, key.get_ref()) {
+                let keys = keys(description);
+                let near = suggest::nearest(key.get_ref(), keys.iter().copied());
+                let draft = self.log.error(key.span(), "no such field is known here");
+                draft.allowed(keys.join(", "));
+                if let Some(near) = near {
+                    draft.mend(format_args!("did you mean {near}?"));
+                }
+            }
+        }
+        let mut is_complete = true;
+        for field in description.fields {
+            if field.default == FieldDefault::Required && !table.contains_key(field.name) {
+                self.log.error(span.clone(), "it is missing").missing(field.name);
+                is_complete = false;
+            }
+        }
+        for field in inline_tables(description) {
+            if let Some(value) = table.get(last_key(field.path))
+                && let DeValue::Table(inner) = value.get_ref()
+            {
+                is_complete &= self.check_keys(inner, &value.span(), field);
+            }
+        }
+        is_complete
+    }
+
+    fn deserialize<T: DeserializeOwned>(&mut self, value: Value<'_>) -> Option<At<T>> {
+        let span = value.span();
+        match T::deserialize(ValueDeserializer::from(value)) {
+            Ok(table) => Some(At::new(span, table)),
+            Err(error) => {
+                let place = error.span().unwrap_or(span);
+                self.log.error(place, error.message()).allowed_by_reference();
+                None
+            }
+        }
+    }
+}
+
+fn describe(path: &str) -> &'static TableDoc {
+    fields::table(path).expect("the reader asks for tables of the reference only")
+}
+
+fn last_key(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+fn header(table: &TableDoc) -> String {
+    match table.form {
+        TableForm::Many { .. } => format!("[[{}]]", table.path),
+        TableForm::Top | TableForm::Single | TableForm::Inline => format!("[{}]", table.path),
+    }
+}
+
+/// The tables right below this one.
+fn tables_below(parent: &TableDoc) -> impl Iterator<Item = &'static TableDoc> {
+    let depth = parent.path;
+    fields::TABLES.iter().filter(move |table| match table.path.rsplit_once('.') {
+        Some((above, _)) => above == depth,
+        None => depth.is_empty() && !table.path.is_empty(),
+    })
+}
+
+fn inline_tables(parent: &TableDoc) -> impl Iterator<Item = &'static TableDoc> {
+    tables_below(parent).filter(|table| table.form == TableForm::Inline)
+}
+
+fn keys(table: &TableDoc) -> Vec<&'static str> {
+    let below = tables_below(table).map(|table| last_key(table.path));
+    table.fields.iter().map(|field| field.name).chain(below).collect()
+}
+
+fn is_key(table: &TableDoc, key: &str) -> bool {
+    table.fields.iter().any(|field| field.name == key)
+        || tables_below(table).any(|table| last_key(table.path) == key)
+}
+
+/// The table's known fields, without the tables that are read on their own.
+fn without_tables<'i>(table: &DeTable<'i>, description: &TableDoc) -> DeTable<'i> {
+    let mut own = DeTable::new();
+    for (key, value) in table {
+        let is_field = description.fields.iter().any(|field| field.name == key.get_ref().as_ref());
+        let is_inline =
+            inline_tables(description).any(|table| last_key(table.path) == key.get_ref().as_ref());
+        if is_field || is_inline {
+            let mut value = value.clone();
+            for inline in
+                inline_tables(description).filter(|table| last_key(table.path) == key.get_ref().as_ref())
+            {
+                if let DeValue::Table(inner) = value.get_ref() {
+                    let inner = without_tables(inner, inline);
+                    *value.get_mut() = DeValue::Table(inner);
+                }
+            }
+            own.insert(key.clone(), value);
+        }
+    }
+    own
+}

@@ -1,0 +1,73 @@
+//! The reference and the serde mirror say the same.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use super::*;
+use crate::raw;
+
+/// The keys that the derived `Deserialize` of `T` takes.
+pub(crate) fn keys_of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
+    match T::deserialize(KeyCatcher) {
+        Err(Keys(keys)) => keys,
+        Ok(_) => &[],
+    }
+}
+
+struct KeyCatcher;
+
+#[derive(Debug)]
+struct Keys(&'static [&'static str]);
+
+impl fmt::Display for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl std::error::Error for Keys {}
+
+impl Error for Keys {
+    fn custom<M: fmt::Display>(_: M) -> Self {
+        Self(&[])
+    }
+}
+
+impl<'de> Deserializer<'de> for KeyCatcher {
+    type Error = Keys;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Keys> {
+        Err(Keys(&[]))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Keys> {
+        Err(Keys(fields))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+#[test]
+fn the_reference_names_the_keys_that_serde_takes() {
+    let mirrors = raw::mirrors();
+    assert_eq!(mirrors.len(), TABLES.len());
+    for (path, keys) in mirrors {
+        let table = table(path).unwrap_or_else(|| panic!("[{path}] is not in the reference"));
+        // A table inside a table has its own entry.
+        let mut mirrored: Vec<_> =
+            keys.iter().filter(|key| crate::fields::table(&format!("{path}.{key}")).is_none()).collect();
+        let mut described: Vec<_> = table.fields.iter().map(|field| &field.name).collect();
+        mirrored.sort();
+        described.sort();
+        assert_eq!(mirrored, described, "[{path}]");
+    }
+}
