@@ -1,0 +1,195 @@
+//! A director: its disk image, its machine, and the ways to talk to it.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use crate::agent::Agent;
+use crate::machine::MachinePort;
+use crate::namespace::Namespace;
+use crate::process::run;
+use crate::qemu::{Firmware, Machine, Qemu};
+use crate::scenario::{skip, target_directory, tests_directory};
+use crate::topology::Segment;
+use crate::{Result, eventually};
+
+/// From power-on to the last check, in software emulation on a busy host. On a quiet
+/// one it is 5 to 10 s.
+pub const BOOT: Duration = Duration::from_secs(120);
+/// One command of the machine port or the agent.
+pub const ANSWER: Duration = Duration::from_secs(30);
+
+/// What the configuration partition holds, and what starts the machine.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// Name of the machine, at most 7 letters.
+    pub name: String,
+    /// The text of `mark21.toml`, if there is one.
+    pub configuration: Option<String>,
+    /// BIOS or UEFI.
+    pub firmware: Firmware,
+}
+
+impl Boot {
+    /// With a file of `tests/configs/`.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn with_file(name: &str) -> Result<Self> {
+        let path = tests_directory().join("configs").join(name);
+        let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+        Ok(Self::with_text(&text))
+    }
+
+    /// With this text.
+    #[must_use]
+    pub fn with_text(text: &str) -> Self {
+        Self { configuration: Some(text.to_owned()), ..Self::with_nothing() }
+    }
+
+    /// With an empty configuration partition.
+    #[must_use]
+    pub fn with_nothing() -> Self {
+        Self { name: "dir-a".into(), configuration: None, firmware: Firmware::Bios }
+    }
+}
+
+/// A running director; ended when dropped.
+#[derive(Debug)]
+pub struct Director {
+    /// The machine.
+    pub qemu: Qemu,
+    /// Commands as an operator's program gives them.
+    pub port: MachinePort,
+    /// Root inside.
+    pub agent: Agent,
+    console_log: PathBuf,
+}
+
+impl Director {
+    /// Make a disk image for `boot` and start a machine from it.
+    ///
+    /// # Errors
+    /// When there is no root file system to boot (a skip), or on any other trouble.
+    pub fn boot(wire: &Namespace, directory: &Path, boot: &Boot) -> Result<Self> {
+        let disk = assemble(directory, boot)?;
+        let machine = Machine { name: &boot.name, number: 1, disk: &disk, firmware: boot.firmware };
+        let mut qemu = Qemu::start(wire, directory, &machine)?;
+        let port = MachinePort::new(qemu.socket("machine")?);
+        let agent = Agent::new(qemu.socket("agent")?);
+        qemu.go()?;
+        let console_log = directory.join(format!("{}-console.log", boot.name));
+        Ok(Self { qemu, port, agent, console_log })
+    }
+
+    /// `status`, as JSON.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is an error.
+    pub fn status(&mut self) -> Result<Value> {
+        self.port.command("status", ANSWER)
+    }
+
+    /// Wait for the state `serving`; gives the status.
+    ///
+    /// # Errors
+    /// When it does not come, or the director came up fail-secure.
+    pub fn wait_serving(&mut self) -> Result<Value> {
+        self.wait_state("serving")
+    }
+
+    /// Wait for the state `fail-secure`; gives the status.
+    ///
+    /// # Errors
+    /// When it does not come, or the director serves.
+    pub fn wait_fail_secure(&mut self) -> Result<Value> {
+        self.wait_state("fail-secure")
+    }
+
+    /// Cut the power for a moment.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn power_cut(&mut self) -> Result {
+        self.qemu.reset()?;
+        self.agent.will_restart()?;
+        self.port.has_restarted();
+        Ok(())
+    }
+
+    /// Restart the machine from inside, with what is not written yet lost.
+    ///
+    /// # Errors
+    /// When the agent cannot be told.
+    pub fn reboot(&mut self) -> Result {
+        self.agent.wait_ready(BOOT)?;
+        self.agent.will_restart()?;
+        self.port.has_restarted();
+        self.agent.send("reboot -f")
+    }
+
+    /// Run a command as root that must succeed; gives its output.
+    ///
+    /// # Errors
+    /// When it does not succeed.
+    pub fn root(&mut self, command: &str) -> Result<String> {
+        self.agent.succeed(command, ANSWER)
+    }
+
+    /// Pull or plug a cable.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn set_link(&mut self, segment: Segment, up: bool) -> Result {
+        self.qemu.set_link(segment, up)
+    }
+
+    /// What the first serial port has printed so far.
+    #[must_use]
+    pub fn console_log(&self) -> String {
+        fs::read(&self.console_log)
+            .map(|text| String::from_utf8_lossy(&text).into_owned())
+            .unwrap_or_default()
+    }
+
+    fn wait_state(&mut self, wanted: &str) -> Result<Value> {
+        let mut over = None;
+        let status = eventually(&format!("state {wanted:?}"), BOOT, || {
+            let status = self.status()?;
+            match status.get("state").and_then(Value::as_str) {
+                Some(state) if state == wanted => Ok(Ok(status)),
+                Some(state @ ("serving" | "fail-secure")) => {
+                    over = Some(format!("the director is {state}, not {wanted}: {status:#}"));
+                    Ok(Err(()))
+                }
+                _ => bail!("status: {status}"),
+            }
+        })?;
+        status.or_else(|()| bail!(over.unwrap_or_default()))
+    }
+}
+
+/// The image of a director, made for this boot from the root file system that the
+/// build left (`MARK21_ROOT_SQUASHFS`, with the test agent).
+fn assemble(directory: &Path, boot: &Boot) -> Result<PathBuf> {
+    let root = env::var_os("MARK21_ROOT_SQUASHFS").map(PathBuf::from);
+    let root = root.unwrap_or_else(|| target_directory().join("image/test-root.squashfs"));
+    if !root.exists() {
+        return skip(format!("{} is not there: image/build --with-test-agent makes it", root.display()));
+    }
+    let disk = directory.join(format!("{}.img", boot.name));
+    let mut command = Command::new(tests_directory().join("../image/assemble"));
+    command.args(["--grub-timeout", "0"]).arg("--root").arg(root).arg("--out").arg(&disk);
+    if let Some(text) = &boot.configuration {
+        let file = directory.join(format!("{}.toml", boot.name));
+        fs::write(&file, text)?;
+        command.arg("--config").arg(file);
+    }
+    run(command, BOOT)?.success().context("image/assemble")?;
+    Ok(disk)
+}

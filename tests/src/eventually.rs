@@ -1,0 +1,59 @@
+//! Waiting for something to become true, with a bound.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+
+use crate::Result;
+
+/// Pause between two looks: short beside everything that is waited for.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Look until `look` finds something, at most for `limit`.
+///
+/// # Errors
+/// When the time is over; the text names `what` and the last reason that `look`
+/// gave for not finding it.
+pub fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T>) -> Result<T> {
+    let end = Instant::now() + limit;
+    loop {
+        match look() {
+            Ok(found) => return Ok(found),
+            Err(reason) if Instant::now() >= end => {
+                return Err(reason.context(anyhow!("{what}: not within {limit:?}")));
+            }
+            Err(_) => thread::sleep(PAUSE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::ensure;
+
+    use super::*;
+
+    #[test]
+    fn the_last_reason_is_told_when_the_time_is_over() {
+        let mut looks = 0;
+        let error = eventually::<()>("the moon", Duration::from_millis(50), || {
+            looks += 1;
+            Err(anyhow!("look {looks}: clouds"))
+        })
+        .expect_err("it was never found");
+        assert_eq!(error.to_string(), "the moon: not within 50ms");
+        assert!(error.root_cause().to_string().ends_with(": clouds"));
+    }
+
+    #[test]
+    fn what_is_found_is_returned() {
+        let mut looks = 0;
+        let found = eventually("the third look", Duration::from_secs(5), || {
+            looks += 1;
+            ensure!(looks == 3, "only look {looks}");
+            Ok(looks)
+        });
+        assert_eq!(found.expect("found"), 3);
+    }
+}

@@ -1,0 +1,168 @@
+//! One machine in QEMU, by software emulation, with its sockets.
+//!
+//! The processor stands still until every socket is connected, so nothing that the
+//! machine says is lost.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::lines::Lines;
+use crate::namespace::Namespace;
+use crate::process::Background;
+use crate::topology::Segment;
+
+/// QEMU answers at once; a busy host may not.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// What starts the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Firmware {
+    /// SeaBIOS, QEMU's own.
+    #[default]
+    Bios,
+    /// OVMF, from the lab root.
+    Uefi,
+}
+
+/// A machine to be started.
+#[derive(Debug)]
+pub struct Machine<'a> {
+    /// Its name: for taps (at most 7 letters), sockets and logs.
+    pub name: &'a str,
+    /// Last but one byte of its MAC addresses.
+    pub number: u8,
+    /// The disk image, raw.
+    pub disk: &'a Path,
+    /// What starts it.
+    pub firmware: Firmware,
+}
+
+/// A running machine; ended when dropped.
+#[derive(Debug)]
+pub struct Qemu {
+    process: Background,
+    qmp: Lines,
+    sockets: PathBuf,
+}
+
+impl Qemu {
+    /// Start the machine with its processor stopped; see [`Qemu::go`].
+    ///
+    /// # Errors
+    /// When a tap or QEMU cannot be made.
+    pub fn start(wire: &Namespace, logs: &Path, machine: &Machine) -> Result<Self> {
+        let name = machine.name;
+        // Short: a socket's path has at most 107 bytes. /run is the test's own.
+        let sockets = PathBuf::from("/run/mark21-lab").join(name);
+        fs::create_dir_all(&sockets).with_context(|| format!("{}", sockets.display()))?;
+        let mut command = wire.host_command("qemu-system-x86_64");
+        command.args(["-name", name, "-S", "-machine", "pc", "-accel", "tcg", "-m", "256", "-smp", "1"]);
+        command.args(["-nodefaults", "-no-user-config", "-display", "none"]);
+        if machine.firmware == Firmware::Uefi {
+            command.arg("-bios").arg(crate::scenario::lab_root().join("usr/share/ovmf/OVMF.fd"));
+        }
+        let mut option = |flag: &str, value: String| {
+            command.arg(flag).arg(value);
+        };
+        let socket = |id: &str| format!("socket,id={id},path={}/{id},server=on,wait=off", sockets.display());
+        let log = |id: &str| format!(",logfile={}/{name}-{id}.log,logappend=off", logs.display());
+        option("-drive", format!("if=none,id=disk,format=raw,file={}", machine.disk.display()));
+        option("-device", "virtio-blk-pci,drive=disk,bootindex=0".into());
+        option("-chardev", socket("console") + &log("console"));
+        option("-serial", "chardev:console".into());
+        option("-chardev", socket("machine") + &log("machine"));
+        option("-serial", "chardev:machine".into());
+        option("-device", "virtio-serial-pci".into());
+        option("-chardev", socket("agent"));
+        option("-device", "virtserialport,chardev=agent,name=mark21.agent".into());
+        option("-device", "virtio-rng-pci".into());
+        option("-device", "i6300esb".into());
+        option("-action", "watchdog=reset".into());
+        option("-qmp", format!("unix:{}/qmp,server=on,wait=off", sockets.display()));
+        for (index, segment) in [(1, Segment::Outside), (2, Segment::Inside)] {
+            let tap = format!("{name}-{}", segment.name());
+            wire.ip(&format!("tuntap add {tap} mode tap"))?;
+            wire.ip(&format!("link set {tap} master {} up", segment.name()))?;
+            let id = segment.name();
+            option("-netdev", format!("tap,id={id},ifname={tap},script=no,downscript=no"));
+            let mac = format!("52:54:00:21:{:02x}:{index:02x}", machine.number);
+            // No option ROM: it never boots from the network.
+            option("-device", format!("virtio-net-pci,netdev={id},id=nic-{id},mac={mac},romfile="));
+        }
+        let log = logs.join(format!("{name}-qemu.log"));
+        let mut process = Background::start("qemu", command, &log)?;
+        let qmp = Lines::connect("QMP", &sockets.join("qmp"));
+        if let Err(ended) = process.ensure_running() {
+            bail!("{ended}: {}", fs::read_to_string(&log).unwrap_or_default());
+        }
+        let mut qemu = Self { process, qmp: qmp?, sockets };
+        qemu.execute("qmp_capabilities", json!({}))?;
+        Ok(qemu)
+    }
+
+    /// Connect to one of `console`, `machine`, `agent`.
+    ///
+    /// # Errors
+    /// When QEMU is gone.
+    pub fn socket(&self, id: &str) -> Result<Lines> {
+        Lines::connect(id, &self.sockets.join(id))
+    }
+
+    /// The path of one of the sockets, for other programs.
+    #[must_use]
+    pub fn socket_path(&self, id: &str) -> PathBuf {
+        self.sockets.join(id)
+    }
+
+    /// Let the processor run.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn go(&mut self) -> Result {
+        self.execute("cont", json!({})).map(drop)
+    }
+
+    /// Reset the machine in the middle of whatever it does: a short power cut.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn reset(&mut self) -> Result {
+        self.execute("system_reset", json!({})).map(drop)
+    }
+
+    /// Pull or plug the cable of the interface on `segment`.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn set_link(&mut self, segment: Segment, up: bool) -> Result {
+        let id = format!("nic-{}", segment.name());
+        self.execute("set_link", json!({ "name": id, "up": up })).map(drop)
+    }
+
+    /// Any QMP command; what it returns.
+    ///
+    /// # Errors
+    /// When QEMU refuses, is gone, or does not answer.
+    pub fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
+        self.process.ensure_running()?;
+        self.qmp.send(&json!({ "execute": command, "arguments": arguments }).to_string())?;
+        let end = Instant::now() + ANSWER;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self.qmp.receive(left)?.with_context(|| format!("QMP {command}: no answer"))?;
+            let mut answer: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
+            if let Some(value) = answer.get_mut("return") {
+                return Ok(value.take());
+            }
+            if let Some(error) = answer.get("error") {
+                bail!("QMP {command}: {error}");
+            }
+            // The greeting or an event.
+        }
+    }
+}

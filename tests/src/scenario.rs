@@ -1,0 +1,185 @@
+//! From a `#[test]` function into a lab of its own and back.
+//!
+//! libtest calls [`scenario`] in an ordinary process. That starts the same test once
+//! more through `tests/run`, in namespaces of its own as root, where the body runs;
+//! its output and its result come back to libtest. One scenario at a time runs on a
+//! machine: a lock file sees to it.
+
+use std::any::type_name;
+use std::env;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, anyhow, ensure};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::topology::Lab;
+use crate::{Result, process};
+
+/// Why a scenario could not run here. Not a failure, unless `MARK21_NO_SKIP=1`.
+#[derive(Debug)]
+struct Skipped(String);
+
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{SKIPPED}{}", self.0)
+    }
+}
+
+impl std::error::Error for Skipped {}
+
+const SKIPPED: &str = "SKIPPED: ";
+
+/// Leave a scenario that cannot run on this machine.
+///
+/// # Errors
+/// Always: return it.
+pub fn skip<T>(why: impl Into<String>) -> Result<T> {
+    Err(Skipped(why.into()).into())
+}
+
+/// Run `body` in a lab of its own. Call it first thing in a `#[test]` function, with
+/// the closure written there: the test's name is taken from the closure's type.
+///
+/// # Panics
+/// When the scenario fails, as libtest wants it; the lab's directory is printed.
+pub fn scenario<F: FnOnce(&mut Lab) -> Result>(body: F) {
+    let (binary, test) = name_of::<F>();
+    let inside = env::var_os("MARK21_LAB_INSIDE").is_some();
+    let result = if inside { run_inside(binary, &test, body) } else { run_outside(&test) };
+    match result {
+        Err(error) if error.is::<Skipped>() && env::var_os("MARK21_NO_SKIP").is_none_or(|no| no == "0") => {
+            // Past libtest's capture: a skipped test must be seen.
+            drop(writeln!(std::io::stderr(), "{test}: {error}"));
+        }
+        Err(error) => panic!("{error:#}"),
+        Ok(()) => {}
+    }
+}
+
+/// Re-run this program through `tests/run`, when it is not inside yet. For programs
+/// that are a lab themselves; the test functions use [`scenario`].
+///
+/// # Errors
+/// When it cannot be started. `None`: we are inside, go on.
+pub fn enter_lab() -> Result<Option<i32>> {
+    if env::var_os("MARK21_LAB_INSIDE").is_some() {
+        return Ok(None);
+    }
+    let _lock = lock()?;
+    let mut command = Command::new(tests_directory().join("run"));
+    command.arg(env::current_exe()?).args(env::args_os().skip(1));
+    let status = command.status().context("tests/run")?;
+    Ok(Some(status.code().unwrap_or(1)))
+}
+
+/// The tree to chroot into; only set inside.
+#[must_use]
+pub fn lab_root() -> PathBuf {
+    PathBuf::from(env::var_os("MARK21_LAB_ROOT").unwrap_or_default())
+}
+
+/// The folder `tests/` of the source tree.
+#[must_use]
+pub fn tests_directory() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where the lab builds and keeps: `target/`, or what `MARK21_LAB_DIR` says.
+#[must_use]
+pub fn target_directory() -> PathBuf {
+    env::var_os("MARK21_LAB_DIR").map_or_else(|| tests_directory().join("../target"), PathBuf::from)
+}
+
+fn name_of<F>() -> (&'static str, String) {
+    // "single::four_modes::{{closure}}"
+    let path = type_name::<F>().trim_end_matches("::{{closure}}");
+    path.split_once("::").map_or((path, String::new()), |(binary, test)| (binary, test.to_owned()))
+}
+
+fn run_inside(binary: &str, test: &str, body: impl FnOnce(&mut Lab) -> Result) -> Result {
+    let directory = target_directory().join("lab").join(binary).join(test.replace("::", "-"));
+    let mut lab = Lab::create(&directory)?;
+    let result = body(&mut lab);
+    match &result {
+        Ok(()) => lab.remove_large_files(),
+        Err(error) if error.is::<Skipped>() => println!("{error}"),
+        Err(_) => println!("kept: {}", directory.display()),
+    }
+    result
+}
+
+fn run_outside(test: &str) -> Result {
+    let _lock = lock()?;
+    if let Err(error) = probe() {
+        return skip(format!("{error:#}"));
+    }
+    let mut command = Command::new(tests_directory().join("run"));
+    command.arg(env::current_exe()?).args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    command.env("MARK21_NO_SKIP", "0").env("RUST_BACKTRACE", "0");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("tests/run")?;
+    let stderr = child.stderr.take().map(BufReader::new);
+    let errors = std::thread::spawn(move || {
+        stderr.into_iter().flat_map(BufRead::lines).map_while(std::result::Result::ok).collect::<Vec<_>>()
+    });
+    let (mut skipped, mut ran) = (None, false);
+    for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
+        let line = line?;
+        if let Some(why) = line.strip_prefix(SKIPPED) {
+            skipped = Some(why.to_owned());
+        }
+        ran |= line == "running 1 test";
+        if !is_libtest_noise(&line) {
+            println!("{line}");
+        }
+    }
+    let status = child.wait()?;
+    let errors = errors.join().map_err(|_| anyhow!("reader of standard error panicked"))?;
+    errors.iter().filter(|line| !is_libtest_noise(line)).for_each(|line| println!("{line}"));
+    ensure!(status.success(), "the scenario failed, see above");
+    ensure!(ran, "no test is named {test}");
+    skipped.map_or(Ok(()), skip)
+}
+
+/// Fails when this machine cannot hold a lab.
+fn probe() -> Result {
+    let mut command = Command::new(tests_directory().join("run"));
+    command.arg("true");
+    // The first call makes the lab root.
+    let limit = std::time::Duration::from_secs(300);
+    process::run(command, limit)?.success().context("no lab here")?;
+    Ok(())
+}
+
+/// One lab at a time on a machine; the lock ends with the process.
+fn lock() -> Result<File> {
+    let directory = target_directory().join("lab");
+    fs::create_dir_all(&directory).with_context(|| format!("{}", directory.display()))?;
+    let file = File::create(Path::new(&directory).join(".lock"))?;
+    flock(&file, FlockOperation::LockExclusive)?;
+    Ok(file)
+}
+
+fn is_libtest_noise(line: &str) -> bool {
+    const NOISE: [&str; 6] =
+        ["running 1 test", "test result: ", "failures:", "note: run with", "error: test failed", "SKIPPED: "];
+    line.is_empty() || NOISE.iter().any(|noise| line.starts_with(noise))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closure_tells_the_test_it_stands_in() {
+        fn name<F: FnOnce()>(_: F) -> (&'static str, String) {
+            name_of::<F>()
+        }
+        let (binary, test) = name(|| {});
+        assert_eq!(binary, "mark21_lab");
+        assert_eq!(test, "scenario::tests::a_closure_tells_the_test_it_stands_in");
+    }
+}
