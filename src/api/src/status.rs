@@ -15,6 +15,8 @@ pub struct Status {
     pub configuration: Configuration,
     /// How the last start went.
     pub boot: Boot,
+    /// Whether a hardware watchdog resets the box when the supervisor hangs.
+    pub watchdog: bool,
     /// What is wrong now, worst first; empty when all is well.
     pub problems: Vec<Problem>,
     /// The interfaces of the configuration.

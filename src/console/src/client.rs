@@ -32,7 +32,7 @@ pub(crate) async fn director() -> Result<DirectorProxy<'static>, Failure> {
         .build()
         .await
         .map_err(|error| unreachable(&error))?;
-    DirectorProxy::new(&connection).await.map_err(|error| unreachable(&error))
+    DirectorProxy::new(&connection, mark21_api::BUS_NAME).await.map_err(|error| unreachable(&error))
 }
 
 /// The answer of a call as the type that it carries.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Starting: attempt 0 ──proven──> Settled ──disturbed, every 2 s──> converge again
-//!              │ refused by the kernel, or not proven in time
+//!              │ a candidate that is not proven in time
 //!              └─> attempt 1 .. last (fail-secure) ──> Settled
 //! ```
 //! The runtime feeds one [`Event`] at a time to [`Core::handle`], does what each returned
@@ -72,8 +72,13 @@ pub(crate) enum Event {
 /// What the runtime is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// Bring the kernel to the attempt at this position and prove it.
-    Converge(usize),
+    /// Bring the kernel to an attempt and prove it.
+    Converge {
+        /// The attempt's position.
+        position: usize,
+        /// Do it even where the port of an interface is missing.
+        partial: bool,
+    },
     /// Save the candidate as a generation and name it current.
     Save,
     /// Remember the candidate as failed, with the reason.
@@ -105,7 +110,7 @@ pub(crate) struct Core {
 enum Phase {
     /// The attempt has until then to be proven.
     Starting { patience_ends: Instant },
-    /// An attempt was proven once.
+    /// An attempt was proven once, or is the best that is to be had.
     Settled,
 }
 
@@ -125,7 +130,7 @@ impl Core {
             disturbed: false,
             deadline: None,
         };
-        (core, vec![Command::Converge(0)])
+        (core, vec![Command::Converge { position: 0, partial: false }])
     }
 
     /// What runs, or is being tried.
@@ -199,7 +204,7 @@ impl Core {
         self.converging = true;
         self.disturbed = false;
         self.deadline = None;
-        vec![Command::Converge(self.at)]
+        vec![Command::Converge { position: self.at, partial: self.phase == Phase::Settled }]
     }
 
     fn started(&mut self, now: Instant, patience_ends: Instant, outcome: Outcome) -> Vec<Command> {
@@ -220,12 +225,14 @@ impl Core {
             self.look_again(now, START_RETRY);
             return Vec::new();
         }
-        if self.at + 1 == self.attempts.len() {
-            // Not even the closed state could be proven: say so, and keep trying.
+        if matches!(self.origin(), Origin::Generation(_)) || self.at + 1 == self.attempts.len() {
+            // It was proven before, so the box is at fault, not the text: a director without one
+            // of its ports serves on the others. And behind the closed state there is nothing.
             self.phase = Phase::Settled;
             self.current = Some(problem.clone());
-            self.look_again(now, LOOK);
-            return vec![Command::Complain(problem)];
+            let mut commands = vec![Command::Complain(problem), Command::Ready];
+            commands.extend(self.converge());
+            return commands;
         }
         let mut commands = vec![Command::Complain(problem.clone())];
         if self.origin() == Origin::Candidate {

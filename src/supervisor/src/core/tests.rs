@@ -16,7 +16,7 @@ fn failed() -> Event {
 fn a_candidate_that_is_proven_is_saved_and_serves() {
     let now = Instant::now();
     let (mut core, commands) = Core::start(now, vec![Origin::Candidate, Origin::Generation(3)], vec![]);
-    assert_eq!(commands, [Command::Converge(0)]);
+    assert_eq!(commands, [Command::Converge { position: 0, partial: false }]);
     assert_eq!(core.state(), State::Starting);
     assert_eq!(core.handle(now, proven()), [Command::Save, Command::Ready]);
     assert_eq!(core.state(), State::Serving);
@@ -29,10 +29,10 @@ fn a_candidate_that_is_never_proven_is_refused_and_the_generation_runs() {
     let now = Instant::now();
     let (mut core, _) = Core::start(now, vec![Origin::Candidate, Origin::Generation(3)], vec![]);
     assert_eq!(core.handle(now, failed()), [], "patience first");
-    assert_eq!(core.handle(now + START_RETRY, Event::Tick), [Command::Converge(0)]);
+    assert_eq!(core.handle(now + START_RETRY, Event::Tick), [Command::Converge { position: 0, partial: false }]);
     let late = now + PATIENCE;
     let commands = core.handle(late, failed());
-    assert!(matches!(&commands[..], [Command::Complain(_), Command::Refuse(_), Command::Converge(1)]));
+    assert!(matches!(&commands[..], [Command::Complain(_), Command::Refuse(_), Command::Converge { position: 1, partial: false }]));
     assert_eq!(core.handle(late, proven()), [Command::Ready], "a generation is not saved again");
     assert_eq!(core.origin(), Origin::Generation(3));
     assert_eq!(core.problems().count(), 1, "status still tells why the candidate does not run");
@@ -42,7 +42,7 @@ fn a_candidate_that_is_never_proven_is_refused_and_the_generation_runs() {
 fn without_any_configuration_the_box_is_fail_secure() {
     let now = Instant::now();
     let (mut core, commands) = Core::start(now, vec![], vec![problem()]);
-    assert_eq!(commands, [Command::Converge(0)]);
+    assert_eq!(commands, [Command::Converge { position: 0, partial: false }]);
     assert_eq!(core.handle(now, proven()), [Command::Ready]);
     assert_eq!(core.state(), State::FailSecure);
 }
@@ -55,7 +55,7 @@ fn a_foreign_change_is_looked_at_soon_and_its_repair_is_told() {
     assert_eq!(core.deadline(), Some(now + LOOK));
     assert_eq!(core.handle(now, Event::Disturbed), []);
     assert_eq!(core.deadline(), Some(now + DEBOUNCE));
-    assert_eq!(core.handle(now + DEBOUNCE, Event::Tick), [Command::Converge(0)]);
+    assert_eq!(core.handle(now + DEBOUNCE, Event::Tick), [Command::Converge { position: 0, partial: true }]);
     assert_eq!(core.deadline(), None, "one convergence at a time");
     assert_eq!(core.handle(now, Event::Disturbed), []);
     let commands = core.handle(now + DEBOUNCE, proven());
@@ -83,4 +83,17 @@ fn a_tick_during_a_convergence_starts_no_second_one() {
     let now = Instant::now();
     let (mut core, _) = Core::start(now, vec![Origin::Generation(1)], vec![]);
     assert_eq!(core.handle(now, Event::Tick), []);
+}
+
+#[test]
+fn a_generation_that_lacks_a_port_serves_with_the_others() {
+    let now = Instant::now();
+    let (mut core, _) = Core::start(now, vec![Origin::Generation(1)], vec![]);
+    let _ = core.handle(now, failed());
+    let commands = core.handle(now + PATIENCE, failed());
+    assert_eq!(
+        commands,
+        [Command::Complain(problem()), Command::Ready, Command::Converge { position: 0, partial: true }]
+    );
+    assert_eq!(core.state(), State::Degraded);
 }

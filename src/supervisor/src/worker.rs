@@ -1,0 +1,152 @@
+//! The kernel's owner: a thread that observes, plans and applies, so that the event loop always
+//! turns. It takes one order after the other and never decides what to want.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::Instant;
+
+use mark21_api::status::{Change, PlanReport, Problem};
+use mark21_config::Config;
+use mark21_kernel::Kernel;
+use mark21_reconcile::{Desired, Observed, Overrides, plan};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::core::Outcome;
+use crate::load::chain;
+
+/// Orders that wait: a convergence, a look, and a few plans.
+const ORDERS: usize = 8;
+/// Rounds of observing and applying until a state counts as one that does not hold. The second
+/// round proves the first; a third is for links that appear while the first one runs.
+const ROUNDS: usize = 3;
+
+/// The configuration that an order is about; `None` is the fail-secure state.
+pub(crate) type Subject = Option<Arc<Config>>;
+
+/// What the kernel's owner is told to do.
+pub(crate) enum Order {
+    /// Bring the kernel there and prove it.
+    Converge {
+        /// Where.
+        subject: Subject,
+        /// Do it even where the port of an interface is missing.
+        partial: bool,
+    },
+    /// Observe for status.
+    Look(Subject),
+    /// Say what would be changed.
+    Plan(Subject, oneshot::Sender<Result<PlanReport, String>>),
+}
+
+/// What it tells.
+pub(crate) enum Report {
+    /// A convergence has ended.
+    Converged(Outcome, Option<Census>),
+    /// A look has ended; `None` when the kernel could not be read.
+    Looked(Option<Census>),
+}
+
+/// What was wanted and what was there at one moment.
+#[derive(Debug)]
+pub(crate) struct Census {
+    pub(crate) taken: Instant,
+    pub(crate) desired: Desired,
+    pub(crate) observed: Observed,
+}
+
+/// Starts the thread.
+///
+/// # Errors
+/// The kernel's sockets cannot be opened, or no thread can be started.
+pub(crate) fn start(reports: mpsc::Sender<Report>) -> Result<SyncSender<Order>, Box<dyn std::error::Error>> {
+    let kernel = Kernel::open()?;
+    let (orders, queue) = sync_channel(ORDERS);
+    thread::Builder::new().name("kernel".to_owned()).spawn(move || work(kernel, &queue, &reports))?;
+    Ok(orders)
+}
+
+fn work(mut kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Report>) {
+    while let Ok(order) = orders.recv() {
+        let report = match order {
+            Order::Converge { subject, partial } => {
+                let mut census = None;
+                let outcome = match converge(&mut kernel, &subject, partial, &mut census) {
+                    Ok(changes) => Outcome::Proven(changes),
+                    Err(problem) => Outcome::Failed(problem),
+                };
+                Report::Converged(outcome, census)
+            }
+            Order::Look(subject) => Report::Looked(look(&mut kernel, &subject).ok()),
+            Order::Plan(subject, answer) => {
+                let planned = look(&mut kernel, &subject).map(|census| report_plan(&census));
+                // The caller may have gone away; then nobody wants the plan.
+                drop(answer.send(planned.map_err(|problem| format!("{}: {}", problem.subject, problem.text))));
+                continue;
+            }
+        };
+        if reports.blocking_send(report).is_err() {
+            return;
+        }
+    }
+}
+
+fn converge(
+    kernel: &mut Kernel,
+    subject: &Subject,
+    partial: bool,
+    census: &mut Option<Census>,
+) -> Result<Vec<String>, Problem> {
+    let mut changes = Vec::new();
+    for _ in 0..ROUNDS {
+        let seen = census.insert(look(kernel, subject)?);
+        let missing = seen.desired.missing.first().map(|missing| Problem {
+            subject: format!("interface {}", missing.interface),
+            text: format!("no port with {}", missing.wanted),
+        });
+        if let (Some(problem), false) = (&missing, partial) {
+            return Err(problem.clone());
+        }
+        let plan = plan(&seen.desired, &seen.observed);
+        if plan.is_empty() {
+            return missing.map_or(Ok(changes), Err);
+        }
+        kernel
+            .apply(&plan, |change| changes.push(change.to_string()))
+            .map_err(|error| trouble("kernel", &error))?;
+    }
+    let seen = census.insert(look(kernel, subject)?);
+    match plan(&seen.desired, &seen.observed).changes.first() {
+        None => Ok(changes),
+        Some(change) => Err(Problem {
+            subject: "kernel".to_owned(),
+            text: format!("does not keep what was applied; still to do: {change}"),
+        }),
+    }
+}
+
+fn look(kernel: &mut Kernel, subject: &Subject) -> Result<Census, Problem> {
+    let desired = match subject {
+        Some(config) => {
+            let machine = kernel.machine().map_err(|error| trouble("machine", &error))?;
+            Desired::from_config(config, &machine, &Overrides::default())
+        }
+        None => Desired::fail_secure(),
+    };
+    let observed = kernel.observe(&desired).map_err(|error| trouble("kernel", &error))?;
+    Ok(Census { taken: Instant::now(), desired, observed })
+}
+
+fn trouble(subject: &str, error: &dyn std::error::Error) -> Problem {
+    Problem { subject: subject.to_owned(), text: chain(error) }
+}
+
+fn report_plan(census: &Census) -> PlanReport {
+    let plan = plan(&census.desired, &census.observed);
+    let changes = plan.changes.iter().map(|change| Change {
+        domain: format!("{:?}", change.domain()).to_lowercase(),
+        when: change.when().to_string(),
+        text: change.to_string(),
+    });
+    PlanReport { changes: changes.collect() }
+}

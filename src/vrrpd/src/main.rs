@@ -1,0 +1,2 @@
+//! VRRP for Linux.
+fn main() {}
