@@ -187,3 +187,6 @@ fn time<const MIN: u64, const MAX: u64, const STEP: u64>(
 fn value<T: Copy>(raw: &Maybe<T>) -> Option<T> {
     raw.as_ref().map(|value| value.get_ref().0)
 }
+
+#[cfg(test)]
+mod tests;

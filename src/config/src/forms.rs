@@ -369,3 +369,6 @@ impl fmt::Display for FlowProtocol {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

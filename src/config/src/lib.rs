@@ -17,10 +17,12 @@ pub mod fields;
 mod finding;
 mod forms;
 pub mod limits;
+mod lint;
 mod model;
 mod names;
 mod place;
 mod raw;
+mod render;
 mod source;
 mod suggest;
 
@@ -58,6 +60,11 @@ pub fn parse(text: &str) -> Result<Parsed, Findings> {
     }
     let raw = document::read(root, &mut log);
     let config = if log.has_errors() { None } else { build::config(&raw, &mut log) };
+    if let Some(config) = &config
+        && !log.has_errors()
+    {
+        lint::check(config, &raw, &mut log);
+    }
     let findings = |log: finding::Log| log.finish(text, Some(root));
     match config {
         Some(config) if !log.has_errors() => Ok(Parsed { config, warnings: findings(log) }),

@@ -62,7 +62,7 @@ impl Config {
     }
 
     /// All interfaces with the index that names each.
-    pub fn indexed_interfaces(&self) -> impl Iterator<Item = (InterfaceIndex, &Interface)> {
+    pub fn indexed_interfaces(&self) -> impl Iterator<Item = (InterfaceIndex, &Interface)> + Clone {
         (0u16..).map(InterfaceIndex).zip(self.interfaces.iter())
     }
 
@@ -463,6 +463,13 @@ pub struct RealServer {
     pub port: Option<u16>,
     /// 0-65535; 0 takes no new connections.
     pub weight: u16,
+}
+
+impl RealServer {
+    /// Its addresses, IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        self.v4.map(IpAddr::V4).into_iter().chain(self.v6.map(IpAddr::V6))
+    }
 }
 
 /// `[service.check]`: how one real server is asked whether it works, and how often.
