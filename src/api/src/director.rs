@@ -1,5 +1,7 @@
 //! The client's end of the director object.
 
+use std::collections::HashMap;
+
 use crate::dict::Dict;
 
 /// The box as a whole.
@@ -17,6 +19,10 @@ pub trait Director {
     /// [`PlanReport`](crate::status::PlanReport). An empty text stands for the running
     /// configuration.
     fn plan(&self, text: &str) -> zbus::Result<Dict>;
+
+    /// What the FTP servers behind a service must carry: the lines for each server program, by
+    /// the program's name.
+    fn server_config(&self, service: &str) -> zbus::Result<HashMap<String, String>>;
 
     /// The newest lines of the supervisor's log, oldest first.
     fn log(&self, lines: u32) -> zbus::Result<Vec<String>>;

@@ -30,7 +30,7 @@ pub(crate) enum Top {
 
 /// One line of the console or of the machine port.
 #[derive(Debug, Parser)]
-#[command(name = "", multicall = true, no_binary_name = true, disable_help_flag = true, max_term_width = 80)]
+#[command(name = "mark21", no_binary_name = true, max_term_width = 80)]
 #[command(help_template = "{subcommands}", subcommand_help_heading = "Commands")]
 pub(crate) struct Line {
     /// Answer as one JSON object.
@@ -58,10 +58,25 @@ pub(crate) enum Command {
     },
     /// Tell whether the kernel holds what the running configuration says.
     Verify,
+    /// Show one thing in detail.
+    #[command(subcommand)]
+    Show(Show),
     /// Show the newest lines of the supervisor's log.
     Log {
         /// How many.
         #[arg(short = 'n', long, default_value_t = 20)]
         lines: u32,
+    },
+}
+
+/// What can be shown in detail.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Show {
+    /// The settings that the FTP servers behind a service must carry.
+    ServerConfig {
+        /// The service's name.
+        service: String,
+        /// Only for this program: vsftpd, proftpd or pure-ftpd.
+        program: Option<String>,
     },
 }

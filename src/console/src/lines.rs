@@ -164,7 +164,10 @@ mod tests {
 
     #[test]
     fn a_line_ends_with_a_line_feed_a_carriage_return_or_the_input() {
-        assert_eq!(lines(b"status\nlog -n 3\rend"), [Ok("status".into()), Ok("log -n 3".into()), Ok("end".into())]);
+        assert_eq!(
+            lines(b"status\nlog -n 3\rend"),
+            [Ok("status".into()), Ok("log -n 3".into()), Ok("end".into())]
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Carries out a command over the interface and puts its answer into words.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use mark21_api::status::{Change, PlanReport, State, Status};
 use serde_json::json;
 
 use crate::answer::{Answer, Failure};
-use crate::command::Command;
+use crate::command::{Command, Show};
 use crate::exit::Code;
 use crate::{check, client};
 
@@ -43,12 +44,31 @@ pub(crate) async fn answer(command: &Command) -> Result<Answer, Failure> {
                 },
             })
         }
+        Command::Show(Show::ServerConfig { service, program }) => {
+            server_config(service, program.as_deref()).await
+        }
         Command::Log { lines } => {
             let director = client::director().await?;
             let lines = director.log(*lines).await.map_err(|error| client::called(&error))?;
             Ok(Answer { text: lines.join("\n"), value: json!({ "lines": lines }), code: Code::Done })
         }
     }
+}
+
+async fn server_config(service: &str, program: Option<&str>) -> Result<Answer, Failure> {
+    let director = client::director().await?;
+    let all = director.server_config(service).await.map_err(|error| client::called(&error))?;
+    let mut wanted: BTreeMap<String, String> = all.into_iter().collect();
+    if let Some(program) = program {
+        let known: Vec<String> = wanted.keys().cloned().collect();
+        wanted.retain(|name, _| name == program);
+        if wanted.is_empty() {
+            let message = format!("no settings are known for {program:?}");
+            return Err(Failure::new(Code::Usage, message, format!("known are: {}", known.join(", "))));
+        }
+    }
+    let blocks: Vec<String> = wanted.iter().map(|(name, lines)| format!("# {name}\n{lines}")).collect();
+    Ok(Answer { text: blocks.join("\n").trim_end().to_owned(), value: value(&wanted), code: Code::Done })
 }
 
 async fn plan(file: Option<&Path>) -> Result<PlanReport, Failure> {

@@ -118,7 +118,11 @@ impl Core {
     /// Attempts best first; the fail-secure state is added behind them. `standing` is what was
     /// found wrong on the way, such as a refused candidate.
     #[must_use]
-    pub(crate) fn start(now: Instant, mut attempts: Vec<Origin>, standing: Vec<Problem>) -> (Self, Vec<Command>) {
+    pub(crate) fn start(
+        now: Instant,
+        mut attempts: Vec<Origin>,
+        standing: Vec<Problem>,
+    ) -> (Self, Vec<Command>) {
         attempts.push(Origin::FailSecure);
         let core = Self {
             attempts,

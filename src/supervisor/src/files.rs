@@ -16,8 +16,11 @@ const FAIL_SECURE_HOSTNAME: &str = "mark21-failsafe";
 pub(crate) fn generate(run: &Path, system: Option<&System>) -> io::Result<()> {
     let hostname = system.map_or(FAIL_SECURE_HOSTNAME, |system| system.hostname.as_str());
     rustix::system::sethostname(hostname.as_bytes())?;
-    let resolvers: String =
-        system.into_iter().flat_map(|system| &system.name_servers).map(|server| format!("nameserver {server}\n")).collect();
+    let resolvers: String = system
+        .into_iter()
+        .flat_map(|system| &system.name_servers)
+        .map(|server| format!("nameserver {server}\n"))
+        .collect();
     replace(&run.join("hostname"), &format!("{hostname}\n"))?;
     replace(&run.join("resolv.conf"), &resolvers)
 }

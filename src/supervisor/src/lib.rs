@@ -17,6 +17,7 @@ mod load;
 mod log;
 mod report;
 mod runtime;
+mod server_config;
 mod service;
 mod store;
 mod watch;

@@ -25,12 +25,7 @@ pub(crate) fn interfaces(config: &Config, census: &Census) -> Vec<Interface> {
                 .filter(|there| Some(&there.address.device) == device.as_ref())
                 .map(|there| format!("{}/{}", there.address.address, there.address.prefix_len))
                 .collect();
-            Interface {
-                name: name.to_owned(),
-                carrier: link.is_some_and(|link| link.up),
-                device,
-                addresses,
-            }
+            Interface { name: name.to_owned(), carrier: link.is_some_and(|link| link.up), device, addresses }
         })
         .collect()
 }
@@ -112,9 +107,9 @@ fn kind(kind: &ServiceKind) -> &'static str {
 fn passive(ftp: &Ftp) -> String {
     let ports = ftp.passive_ports;
     match ftp.passive {
-        Passive::Rewrite => format!(
-            "rewrite, ports {ports}; no PASV under TLS, and a failover ends sessions that used PASV"
-        ),
+        Passive::Rewrite => {
+            format!("rewrite, ports {ports}; no PASV under TLS, and a failover ends sessions that used PASV")
+        }
         Passive::Server => {
             format!("server, ports {ports}; the servers must announce the virtual address")
         }

@@ -1,5 +1,6 @@
 //! The event loop: joins the decisions of [`Core`] with the kernel, the store and the service.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::service::{self, Request};
 use crate::store::{Refusal, Store};
 use crate::watchdog::{self, Watchdog};
 use crate::worker::{self, Census, Order, Report, Subject};
-use crate::{Options, clock, files, firmware, report, watch};
+use crate::{Options, clock, files, firmware, report, server_config, watch};
 
 /// Reports that wait: one convergence and one look at most are under way.
 const REPORTS: usize = 4;
@@ -229,6 +230,7 @@ impl Runtime {
                     drop(answer.send(self.status()));
                 }
             }
+            Request::ServerConfig(name, answer) => drop(answer.send(self.server_config(&name))),
             Request::Plan(config, answer) => {
                 let subject = match config {
                     Some(config) => Some(Arc::from(config)),
@@ -238,6 +240,18 @@ impl Runtime {
                 drop(self.order(Order::Plan(subject, answer)));
             }
         }
+    }
+
+    fn server_config(&self, name: &str) -> Result<HashMap<String, String>, String> {
+        let config = self.configs.get(self.core.position()).ok_or("no configuration runs")?;
+        let service =
+            config.services.iter().find(|service| service.name.as_str() == name).ok_or_else(|| {
+                let names: Vec<&str> = config.services.iter().map(|service| service.name.as_str()).collect();
+                format!("there is no service {name:?}; there are: {}", names.join(", "))
+            })?;
+        let lines =
+            server_config::of(service).ok_or_else(|| format!("service {name:?} does not carry FTP"))?;
+        Ok(lines.into_iter().map(|lines| (lines.program.to_owned(), lines.text)).collect())
     }
 
     fn look(&mut self) -> io::Result<()> {
@@ -257,7 +271,11 @@ impl Runtime {
                     Origin::Generation(number) => Some(number),
                     Origin::Candidate | Origin::FailSecure => None,
                 },
-                digest: self.attempts.get(position).map(|attempt| attempt.stored.digest()).unwrap_or_default(),
+                digest: self
+                    .attempts
+                    .get(position)
+                    .map(|attempt| attempt.stored.digest())
+                    .unwrap_or_default(),
             },
             boot: self.boot,
             watchdog: self.watchdog.is_armed(),

@@ -3,6 +3,7 @@
 //! A call that needs the kernel or the running configuration is a [`Request`] to the runtime,
 //! which answers on the channel that comes with it. Nothing here decides anything.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -35,6 +36,8 @@ pub(crate) enum Request {
     Status(oneshot::Sender<Status>),
     /// The changes that lead to this configuration, or to the running one.
     Plan(Option<Box<Config>>, oneshot::Sender<Result<PlanReport, String>>),
+    /// What the FTP servers behind this service must carry, by program.
+    ServerConfig(String, oneshot::Sender<Result<HashMap<String, String>, String>>),
 }
 
 /// Where requests are put.
@@ -124,6 +127,12 @@ impl Director {
         to_dict(&plan.map_err(fdo::Error::Failed)?)
     }
 
+    async fn server_config(&self, service: &str) -> fdo::Result<HashMap<String, String>> {
+        let (answer, lines) = oneshot::channel();
+        self.ask(Request::ServerConfig(service.to_owned(), answer)).await?;
+        lines.await.map_err(|_| stopping())?.map_err(fdo::Error::InvalidArgs)
+    }
+
     #[expect(clippy::unused_self, reason = "the interface macro wants a method")]
     fn log(&self, lines: u32) -> Vec<String> {
         crate::log::newest(usize::try_from(lines.min(LOG_LINES)).unwrap_or(usize::MAX))
@@ -159,5 +168,10 @@ fn check(text: &str) -> Verdict {
         reason: finding.reason.clone(),
         mend: finding.mend.clone(),
     });
-    Verdict { accepted, findings: listed.collect(), unlisted: findings.omitted() as u64, rendered: findings.to_string() }
+    Verdict {
+        accepted,
+        findings: listed.collect(),
+        unlisted: findings.omitted() as u64,
+        rendered: findings.to_string(),
+    }
 }

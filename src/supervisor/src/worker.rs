@@ -81,7 +81,9 @@ fn work(mut kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Rep
             Order::Plan(subject, answer) => {
                 let planned = look(&mut kernel, &subject).map(|census| report_plan(&census));
                 // The caller may have gone away; then nobody wants the plan.
-                drop(answer.send(planned.map_err(|problem| format!("{}: {}", problem.subject, problem.text))));
+                drop(
+                    answer.send(planned.map_err(|problem| format!("{}: {}", problem.subject, problem.text))),
+                );
                 continue;
             }
         };

@@ -29,10 +29,16 @@ fn a_candidate_that_is_never_proven_is_refused_and_the_generation_runs() {
     let now = Instant::now();
     let (mut core, _) = Core::start(now, vec![Origin::Candidate, Origin::Generation(3)], vec![]);
     assert_eq!(core.handle(now, failed()), [], "patience first");
-    assert_eq!(core.handle(now + START_RETRY, Event::Tick), [Command::Converge { position: 0, partial: false }]);
+    assert_eq!(
+        core.handle(now + START_RETRY, Event::Tick),
+        [Command::Converge { position: 0, partial: false }]
+    );
     let late = now + PATIENCE;
     let commands = core.handle(late, failed());
-    assert!(matches!(&commands[..], [Command::Complain(_), Command::Refuse(_), Command::Converge { position: 1, partial: false }]));
+    assert!(matches!(
+        &commands[..],
+        [Command::Complain(_), Command::Refuse(_), Command::Converge { position: 1, partial: false }]
+    ));
     assert_eq!(core.handle(late, proven()), [Command::Ready], "a generation is not saved again");
     assert_eq!(core.origin(), Origin::Generation(3));
     assert_eq!(core.problems().count(), 1, "status still tells why the candidate does not run");
