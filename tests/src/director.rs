@@ -178,9 +178,9 @@ impl Director {
 /// build left (`MARK21_ROOT_SQUASHFS`, with the test agent).
 fn assemble(directory: &Path, boot: &Boot) -> Result<PathBuf> {
     let root = env::var_os("MARK21_ROOT_SQUASHFS").map(PathBuf::from);
-    let root = root.unwrap_or_else(|| target_directory().join("image/test-root.squashfs"));
+    let root = root.unwrap_or_else(|| target_directory().join("lab/test-root.squashfs"));
     if !root.exists() {
-        return skip(format!("{} is not there: image/build --with-test-agent makes it", root.display()));
+        return skip(format!("{} is not there: tests/run makes it", root.display()));
     }
     let disk = directory.join(format!("{}.img", boot.name));
     let mut command = Command::new(tests_directory().join("../image/assemble"));

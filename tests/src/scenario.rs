@@ -1,7 +1,7 @@
 //! From a `#[test]` function into a lab of its own and back.
 //!
 //! libtest calls [`scenario`] in an ordinary process. That starts the same test once
-//! more through `tests/run`, in namespaces of its own as root, where the body runs;
+//! more through `tests/enter`, in namespaces of its own as root, where the body runs;
 //! its output and its result come back to libtest. One scenario at a time runs on a
 //! machine: a lock file sees to it.
 
@@ -59,7 +59,7 @@ pub fn scenario<F: FnOnce(&mut Lab) -> Result>(body: F) {
     }
 }
 
-/// Re-run this program through `tests/run`, when it is not inside yet. For programs
+/// Re-run this program through `tests/enter`, when it is not inside yet. For programs
 /// that are a lab themselves; the test functions use [`scenario`].
 ///
 /// # Errors
@@ -69,9 +69,9 @@ pub fn enter_lab() -> Result<Option<i32>> {
         return Ok(None);
     }
     let _lock = lock()?;
-    let mut command = Command::new(tests_directory().join("run"));
+    let mut command = Command::new(tests_directory().join("enter"));
     command.arg(env::current_exe()?).args(env::args_os().skip(1));
-    let status = command.status().context("tests/run")?;
+    let status = command.status().context("tests/enter")?;
     Ok(Some(status.code().unwrap_or(1)))
 }
 
@@ -116,11 +116,11 @@ fn run_outside(test: &str) -> Result {
     if let Err(error) = probe() {
         return skip(format!("{error:#}"));
     }
-    let mut command = Command::new(tests_directory().join("run"));
+    let mut command = Command::new(tests_directory().join("enter"));
     command.arg(env::current_exe()?).args(["--exact", test, "--nocapture", "--test-threads=1"]);
     command.env("MARK21_NO_SKIP", "0").env("RUST_BACKTRACE", "0");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().context("tests/run")?;
+    let mut child = command.spawn().context("tests/enter")?;
     let stderr = child.stderr.take().map(BufReader::new);
     let errors = std::thread::spawn(move || {
         stderr.into_iter().flat_map(BufRead::lines).map_while(std::result::Result::ok).collect::<Vec<_>>()
@@ -146,7 +146,7 @@ fn run_outside(test: &str) -> Result {
 
 /// Fails when this machine cannot hold a lab.
 fn probe() -> Result {
-    let mut command = Command::new(tests_directory().join("run"));
+    let mut command = Command::new(tests_directory().join("enter"));
     command.arg("true");
     // The first call makes the lab root.
     let limit = std::time::Duration::from_secs(300);

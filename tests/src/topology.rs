@@ -64,7 +64,7 @@ impl Lab {
     /// emptied first.
     ///
     /// # Errors
-    /// When this is not a lab (see `tests/run`), or the kernel refuses.
+    /// When this is not a lab (see `tests/enter`), or the kernel refuses.
     pub fn create(directory: &Path) -> Result<Self> {
         if directory.exists() {
             fs::remove_dir_all(directory).with_context(|| format!("{}", directory.display()))?;

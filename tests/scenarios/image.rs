@@ -1,0 +1,56 @@
+//! The disk image boots, again and again: nothing of the director's work yet.
+
+use anyhow::ensure;
+use mark21_lab::director::BOOT;
+use mark21_lab::qemu::Firmware;
+use mark21_lab::topology::Segment;
+use mark21_lab::{Boot, Result, eventually, scenario};
+
+#[test]
+fn the_image_boots_on_bios_and_after_reboot_and_power_cut() {
+    scenario(|lab| {
+        let mut director = lab.boot(&Boot::with_file("single.toml")?)?;
+        director.agent.wait_ready(BOOT)?;
+        lab.step("booted");
+        let id = "cat /proc/sys/kernel/random/boot_id";
+        let first = director.root(id)?;
+        director.reboot()?;
+        director.agent.wait_ready(BOOT)?;
+        lab.step("rebooted from inside");
+        let second = director.root(id)?;
+        director.power_cut()?;
+        director.agent.wait_ready(BOOT)?;
+        lab.step("back after a power cut");
+        let third = director.root(id)?;
+        ensure!(first != second && second != third, "{first} {second} {third}");
+        Ok(())
+    });
+}
+
+#[test]
+fn the_image_boots_on_uefi() {
+    scenario(|lab| {
+        let mut director = lab.boot(&Boot { firmware: Firmware::Uefi, ..Boot::with_file("single.toml")? })?;
+        director.agent.wait_ready(BOOT)?;
+        director.root("test -d /sys/firmware/efi")?;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_pulled_cable_is_seen_inside() {
+    scenario(|lab| {
+        let mut director = lab.boot(&Boot::with_nothing())?;
+        director.agent.wait_ready(BOOT)?;
+        director.root("ip link set eth0 up")?;
+        for (up, expected) in [(true, "1"), (false, "0"), (true, "1")] {
+            director.set_link(Segment::Outside, up)?;
+            eventually("the carrier", BOOT, || -> Result {
+                let carrier = director.root("cat /sys/class/net/eth0/carrier")?;
+                ensure!(carrier.trim() == expected, "carrier is {carrier}, not {expected}");
+                Ok(())
+            })?;
+        }
+        Ok(())
+    });
+}
