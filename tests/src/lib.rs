@@ -29,6 +29,7 @@ pub mod process;
 pub mod qemu;
 pub mod scenario;
 pub mod topology;
+pub mod transfers;
 pub mod vsftpd;
 
 pub use director::{Boot, Director};

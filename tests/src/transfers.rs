@@ -1,0 +1,88 @@
+//! Whole sessions through the director, checked: what scenarios and the demo share.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::ensure;
+
+use crate::content::Content;
+use crate::ftp::{Client, Mode, Transfer};
+use crate::{Lab, Result};
+
+/// One checked transfer.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// How the data connection was opened.
+    pub mode: Mode,
+    /// Up, or down?
+    pub direction: Direction,
+    /// The server that answered, by its own word.
+    pub server: String,
+    /// What the client saw.
+    pub transfer: Transfer,
+}
+
+/// Which way the data went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the server.
+    Down,
+    /// To the server.
+    Up,
+}
+
+/// In one session, download `big.bin` in each of the modes, and upload `upload` when
+/// it is given. Call `done` after each transfer.
+///
+/// # Errors
+/// When a transfer does not end well or what arrived is not what was sent.
+pub fn every_mode(
+    lab: &Lab,
+    (from, to): (IpAddr, SocketAddr),
+    modes: &[Mode],
+    upload: Option<&Content>,
+    mut done: impl FnMut(&Row) + Send,
+) -> Result {
+    lab.client.enter(|| {
+        let mut session = Client::log_in(from, to)?;
+        let first = *modes.first().unwrap_or(&Mode::Epsv);
+        let name = session.read_text(first, "whoami.txt")?;
+        let server = lab.server(&name)?;
+        for &mode in modes {
+            let transfer = session.retrieve(mode, "big.bin")?;
+            let equal = transfer.sha256 == server.content.sha256;
+            ensure!(equal, "{} from {name}: {} bytes of other data", mode.name(), transfer.bytes);
+            done(&Row { mode, direction: Direction::Down, server: name.clone(), transfer });
+            if let Some(upload) = upload {
+                let file = format!("{}-{}", mode.name(), from).replace(':', "_");
+                let transfer = session.store(mode, &format!("upload/{file}"), &upload.bytes)?;
+                ensure!(
+                    server.uploaded(&file)? == upload.bytes,
+                    "{} to {name}: not what was sent",
+                    mode.name()
+                );
+                done(&Row { mode, direction: Direction::Up, server: name.clone(), transfer });
+            }
+        }
+        session.quit()
+    })
+}
+
+/// One session with `count` downloads over PASV, or EPSV where there is no PASV, all
+/// of which must come from the server of the control connection. Gives its name.
+///
+/// # Errors
+/// When a transfer does not end well, or another server's data came.
+pub fn many_downloads(lab: &Lab, (from, to): (IpAddr, SocketAddr), count: usize) -> Result<String> {
+    let mode = if from.is_ipv4() { Mode::Pasv } else { Mode::Epsv };
+    lab.client.enter(|| {
+        let mut session = Client::log_in(from, to)?;
+        let name = session.read_text(mode, "whoami.txt")?;
+        let expected = &lab.server(&name)?.content.sha256;
+        for number in 1..=count {
+            let transfer = session.retrieve(mode, "big.bin")?;
+            ensure!(transfer.sha256 == *expected, "download {number} of {count} from {name}: other data");
+        }
+        session.quit()?;
+        Ok(name)
+    })
+}
