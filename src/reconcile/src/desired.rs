@@ -2,12 +2,13 @@
 
 use mark21_config::Config;
 
-use crate::firewall::Ruleset;
-use crate::ipvs::Ipvs;
-use crate::links::{Address, Link, Route};
+use crate::context::Context;
+use crate::firewall::{self, Ruleset};
+use crate::ipvs::{self, Ipvs};
+use crate::links::{self, Address, Link, Route};
 use crate::machine::{Machine, MissingPort, Overrides};
-use crate::modules::Module;
-use crate::sysctls::Sysctl;
+use crate::modules::{self, Module};
+use crate::sysctls::{self, Sysctl};
 
 /// All that the kernel should hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,14 +37,32 @@ impl Desired {
     /// What a configuration asks for on this machine. Cannot fail: an interface whose port is not
     /// there is left out, and named in [`Desired::missing`].
     #[must_use]
-    pub fn from_config(_config: &Config, _machine: &Machine, _overrides: &Overrides) -> Self {
-        Self::default()
+    pub fn from_config(config: &Config, machine: &Machine, overrides: &Overrides) -> Self {
+        let context = Context::new(config, machine, overrides);
+        let links = links::links(&context);
+        let devices: Vec<&str> = links.iter().map(|link| link.device.as_str()).collect();
+        Self {
+            modules: modules::modules(&context),
+            sysctls: sysctls::sysctls(&context, &devices),
+            firewall: firewall::build(&context),
+            addresses: links::addresses(&context),
+            routes: links::routes(&context),
+            ipvs: ipvs::tables(&context),
+            forwarding: true,
+            missing: context.missing(),
+            links,
+        }
     }
 
     /// The state for a box that has no good configuration: nothing forwarded, nothing listening but
     /// on the loopback device, no addresses, no services.
     #[must_use]
     pub fn fail_secure() -> Self {
-        Self::default()
+        Self {
+            modules: modules::fail_secure(),
+            sysctls: sysctls::fail_secure(),
+            firewall: firewall::fail_secure(),
+            ..Self::default()
+        }
     }
 }

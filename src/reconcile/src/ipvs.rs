@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use mark21_config as config;
+use mark21_config::{self as config, ServiceKind};
+
+use crate::context::{Context, server_address};
 
 /// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -225,6 +227,8 @@ pub struct Daemon {
     pub device: String,
     /// The group of directors, 0-255.
     pub id: u8,
+    /// The multicast group; decides the family.
+    pub group: IpAddr,
 }
 
 /// The wanted IPVS tables.
@@ -236,6 +240,80 @@ pub struct Ipvs {
     pub services: BTreeMap<ServiceKey, VirtualService>,
     /// At most one master and one backup.
     pub daemons: Vec<Daemon>,
+}
+
+/// The tables of a configuration.
+pub(crate) fn tables(context: &Context<'_>) -> Ipvs {
+    let mut tables = Ipvs { daemons: crate::sync::daemons(context), ..Ipvs::default() };
+    if context.config.services.is_empty() {
+        return tables;
+    }
+    let timeouts = &context.config.timeouts;
+    tables.timeouts = Some(Timeouts {
+        tcp: seconds(timeouts.tcp),
+        tcp_fin: seconds(timeouts.tcp_fin),
+        udp: seconds(timeouts.udp),
+    });
+    for (position, service) in context.config.services.iter().enumerate() {
+        let servers = context.servers(position, service);
+        for key in keys(service, &servers) {
+            tables.services.insert(key, virtual_service(service, key, &servers));
+        }
+    }
+    tables
+}
+
+/// A service by mark is one for each family that it has; one by address is one for each address.
+fn keys(service: &config::Service, servers: &[(config::RealServer, u32)]) -> Vec<ServiceKey> {
+    let by_address = |protocol, port| {
+        let key = |address: &IpAddr| ServiceKey::Address { protocol, address: *address, port };
+        service.addresses.iter().map(key).collect()
+    };
+    let by_mark = |mark, is_there: &dyn Fn(Family) -> bool| {
+        let families = [Family::V4, Family::V6].into_iter().filter(|family| is_there(*family));
+        families.map(|family| ServiceKey::Mark { family, mark }).collect()
+    };
+    match &service.kind {
+        ServiceKind::Ftp(ftp) => {
+            by_mark(ftp.mark, &|family| service.addresses.iter().any(|a| Family::of(a) == family))
+        }
+        ServiceKind::Mark { mark } => by_mark(*mark, &|family| {
+            servers.iter().any(|(server, _)| server_address(server, family).is_some())
+        }),
+        ServiceKind::Tcp { port } => by_address(Protocol::Tcp, *port),
+        ServiceKind::Udp { port } => by_address(Protocol::Udp, *port),
+    }
+}
+
+fn virtual_service(
+    service: &config::Service,
+    key: ServiceKey,
+    servers: &[(config::RealServer, u32)],
+) -> VirtualService {
+    let family = key.family();
+    let forwarding = service.forwarding.into();
+    let destinations = servers.iter().filter_map(|(server, weight)| {
+        let address = server_address(server, family)?;
+        // In a service by mark only port 0 keeps the port that the client asked for.
+        let port = match key {
+            ServiceKey::Mark { .. } => 0,
+            ServiceKey::Address { port, .. } => server.port.unwrap_or(port),
+        };
+        Some((DestinationKey { address, port }, Destination { forwarding, weight: *weight }))
+    });
+    VirtualService {
+        settings: ServiceSettings {
+            scheduler: service.scheduler.name().to_owned(),
+            persistence: service.persistence.map(seconds),
+            persistence_prefix: family.bits(),
+        },
+        destinations: destinations.collect(),
+    }
+}
+
+/// Whole seconds, as the kernel takes them; the configuration's bounds are far below the largest.
+fn seconds(duration: std::time::Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
 impl From<config::Forwarding> for ForwardingMethod {

@@ -15,8 +15,11 @@
 #![forbid(unsafe_code)]
 
 mod change;
+mod context;
 mod desired;
 pub mod firewall;
+#[cfg(test)]
+mod fixtures;
 mod ipvs;
 mod links;
 mod machine;
@@ -25,6 +28,7 @@ mod observed;
 mod plan;
 #[cfg(test)]
 mod simulation;
+mod sync;
 mod sysctls;
 
 pub use change::{AddressChange, Change, Domain, IpvsChange, LinkChange, ModuleChange, RouteChange, When};
@@ -45,4 +49,4 @@ pub use observed::{
     ObservedService,
 };
 pub use plan::{Plan, plan};
-pub use sysctls::Sysctl;
+pub use sysctls::{IPV4_FORWARDING, IPV6_FORWARDING, Sysctl};

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use mark21_config::{self as config, Interface};
+
+use crate::context::Context;
+
 /// `IFA_PROTO` of the static addresses of a configuration.
 pub const ADDRESS_PROTOCOL_STATIC: u8 = 21;
 /// `IFA_PROTO` of the virtual addresses that vrrpd moves. Never touched from here.
@@ -116,4 +120,86 @@ impl fmt::Display for Route {
         }
         Ok(())
     }
+}
+
+/// The links of a configuration, each after what it stands on.
+pub(crate) fn links(context: &Context<'_>) -> Vec<Link> {
+    let interfaces = context.config.indexed_interfaces();
+    let mut links: Vec<Link> = interfaces
+        .filter_map(|(index, interface)| {
+            Some(Link {
+                device: context.device(index)?.to_owned(),
+                interface: interface.name.to_string(),
+                kind: kind(context, interface)?,
+                mtu: interface.mtu.map(u32::from),
+            })
+        })
+        .collect();
+    links.sort_by_key(|link| match link.kind {
+        LinkKind::Port => 0,
+        LinkKind::Bond { .. } => 1,
+        LinkKind::Vlan { .. } => 2,
+    });
+    links
+}
+
+fn kind(context: &Context<'_>, interface: &Interface) -> Option<LinkKind> {
+    Some(match &interface.link {
+        config::Link::Device(_) | config::Link::Mac(_) | config::Link::Pci(_) => LinkKind::Port,
+        config::Link::Vlan { parent, id } => {
+            LinkKind::Vlan { parent: context.device(*parent)?.to_owned(), id: *id }
+        }
+        config::Link::Bond { mode, devices } => {
+            let is_there = |device: &&config::Device| {
+                context.machine.ports.iter().any(|port| port.device == device.as_str())
+            };
+            LinkKind::Bond {
+                mode: match mode {
+                    config::BondMode::Ieee8023ad => BondMode::Ieee8023ad,
+                    config::BondMode::ActiveBackup => BondMode::ActiveBackup,
+                },
+                ports: devices.iter().filter(is_there).map(|device| device.to_string()).collect(),
+            }
+        }
+    })
+}
+
+/// The static addresses of a configuration.
+pub(crate) fn addresses(context: &Context<'_>) -> Vec<Address> {
+    let of_interface = |(index, interface): (config::InterfaceIndex, &Interface)| {
+        let device = context.device(index).map(str::to_owned);
+        let addresses = interface.addresses.to_vec();
+        device.into_iter().flat_map(move |device| {
+            let with_device = move |address: &config::LinkAddress| Address {
+                device: device.clone(),
+                address: address.address,
+                prefix_len: address.prefix_len,
+            };
+            addresses.iter().map(with_device).collect::<Vec<_>>()
+        })
+    };
+    context.config.indexed_interfaces().flat_map(of_interface).collect()
+}
+
+/// The routes of a configuration; one over a missing port is left out.
+pub(crate) fn routes(context: &Context<'_>) -> Vec<Route> {
+    let device = |index| context.device(index).map(str::to_owned);
+    let route = |route: &config::Route| {
+        let via = match route.via {
+            config::NextHop::Gateway(gateway, None) => NextHop::Gateway(gateway, None),
+            config::NextHop::Gateway(gateway, Some(index)) => NextHop::Gateway(gateway, Some(device(index)?)),
+            config::NextHop::Interface(index) => NextHop::Device(device(index)?),
+            config::NextHop::Blackhole => NextHop::Blackhole,
+        };
+        // IP6_RT_PRIO_USER (net/ip6_route.h); for IPv4 the default is 0.
+        let default_metric = if route.to.address.is_ipv4() { 0 } else { 1024 };
+        Some(Route {
+            to: route.to.address,
+            prefix_len: route.to.prefix_len,
+            via,
+            source: route.source,
+            metric: route.metric.unwrap_or(default_metric),
+        })
+    };
+    context.config.routes.iter().filter_map(route).collect()
 }

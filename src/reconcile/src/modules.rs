@@ -1,6 +1,20 @@
 //! Which kernel modules a configuration needs, in loading order, and with which parameters.
+//!
+//! The kernel would load most of them by itself, but only with a working modprobe, and the helper's
+//! ports can be given at no other time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use mark21_config::{ActiveSource, Link, Passive, ServiceKind};
+
+use crate::context::Context;
+
+/// The FTP helper: must not be loaded unless a service asks for it.
+pub(crate) const FTP_HELPER: &str = "ip_vs_ftp";
+/// What the table of a fail-secure box needs.
+const FIREWALL: [&str; 1] = ["nf_tables"];
+/// What any other table needs besides.
+const STATEFUL_FIREWALL: [&str; 5] = ["nf_conntrack", "nft_ct", "nft_limit", "nft_chain_nat", "nft_nat"];
 
 /// A kernel module with the parameters that must be given when it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,4 +23,69 @@ pub struct Module {
     pub name: String,
     /// Parameters; others keep their defaults.
     pub parameters: BTreeMap<String, String>,
+}
+
+impl Module {
+    fn plain(name: impl Into<String>) -> Self {
+        Self { name: name.into(), parameters: BTreeMap::new() }
+    }
+
+    fn with(name: &str, parameter: &str, value: impl ToString) -> Self {
+        let parameters = BTreeMap::from([(parameter.to_owned(), value.to_string())]);
+        Self { name: name.to_owned(), parameters }
+    }
+}
+
+/// The modules of a configuration.
+pub(crate) fn modules(context: &Context<'_>) -> Vec<Module> {
+    let config = context.config;
+    let mut modules = fail_secure();
+    modules.extend(STATEFUL_FIREWALL.map(Module::plain));
+    let masquerades =
+        |kind: &ServiceKind| matches!(kind, ServiceKind::Ftp(ftp) if ftp.active == ActiveSource::Masquerade);
+    if config.services.iter().any(|service| masquerades(&service.kind)) {
+        modules.push(Module::plain("nft_masq"));
+    }
+    if config.interfaces.iter().any(|interface| matches!(interface.link, Link::Vlan { .. })) {
+        modules.push(Module::plain("8021q"));
+    }
+    if config.interfaces.iter().any(|interface| matches!(interface.link, Link::Bond { .. })) {
+        // Otherwise it makes a bond0 of its own.
+        modules.push(Module::with("bonding", "max_bonds", 0));
+    }
+    if !config.services.is_empty() || config.sync.is_some() {
+        modules.push(Module::with(
+            "ip_vs",
+            "conn_tab_bits",
+            connection_table_bits(context.machine.memory_bytes),
+        ));
+    }
+    let schedulers: BTreeSet<&str> = config.services.iter().map(|service| service.scheduler.name()).collect();
+    modules.extend(schedulers.into_iter().map(|name| Module::plain(format!("ip_vs_{name}"))));
+    let helped = config.services.iter().filter_map(|service| match &service.kind {
+        ServiceKind::Ftp(ftp) => (ftp.passive == Passive::Rewrite).then_some(ftp.port),
+        ServiceKind::Tcp { .. } | ServiceKind::Udp { .. } | ServiceKind::Mark { .. } => None,
+    });
+    let helped: BTreeSet<u16> = helped.collect();
+    if !helped.is_empty() {
+        let ports: Vec<String> = helped.iter().map(u16::to_string).collect();
+        modules.push(Module::with(FTP_HELPER, "ports", ports.join(",")));
+    }
+    modules
+}
+
+/// The modules of a box without a configuration.
+pub(crate) fn fail_secure() -> Vec<Module> {
+    FIREWALL.map(Module::plain).into()
+}
+
+/// Size of the IPVS connection table (`ip_vs_conn_tab_bits`): a bucket takes 8 bytes, a connection
+/// about 300. The largest is what the kernels in use take.
+fn connection_table_bits(memory_bytes: u64) -> u32 {
+    match memory_bytes >> 20 {
+        0..=160 => 12,
+        161..=640 => 15,
+        641..=2560 => 17,
+        _ => 20,
+    }
 }
