@@ -19,13 +19,16 @@ build: ## Build the program that ships
 	cargo build --release --locked -p mark21
 
 image-quick: deps build ## Build mark21.img from Debian packages (CONFIG=file puts a configuration in)
-	$(SUDO) image/build --program $(PROGRAM) --out $(IMAGE) $(if $(CONFIG),--config $(CONFIG))
+	image/build --program $(PROGRAM) --out $(IMAGE) $(if $(CONFIG),--config $(CONFIG))
 
 demo: deps build ## See the main job work: a director boots and carries FTP
 	$(SUDO) tests/run demo
 
 lab: deps build ## A director, clients and servers to play with, a shell on each
 	$(SUDO) tests/run lab
+
+pages: ## Man pages and shell completions of mark21, into target/pages
+	cargo run --quiet --locked -p mark21-console --example pages -- $(OUT)/pages
 
 check: ## Format, lints, unit tests, documentation; no machine is started
 	cargo fmt --check
@@ -41,4 +44,4 @@ test: check scenarios ## Everything: check, then scenarios
 clean: ## Remove what was built
 	$(SUDO) rm -rf $(OUT)
 
-.PHONY: help deps build image-quick demo lab check scenarios test clean
+.PHONY: help deps build image-quick demo lab pages check scenarios test clean

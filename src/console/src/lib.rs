@@ -19,7 +19,7 @@ mod render;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::command::{Cli, Top};
 use crate::exit::Code;
@@ -42,4 +42,10 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
         Top::MachinePort => lines::machine_port(),
         Top::Command(command) => lines::once(&command, cli.json),
     }
+}
+
+/// The command line as clap knows it: what completions and man pages are made from.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
