@@ -5,7 +5,7 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::de::DeserializeOwned;
@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::fields::{self, Default as FieldDefault, TableDoc, TableForm};
 use crate::finding::Log;
+use crate::forms::FormError;
 use crate::raw::{At, Raw, RawTop, ServiceEntry, Span};
 use crate::suggest;
 
@@ -43,9 +44,10 @@ struct Reader<'l> {
 impl Reader<'_> {
     fn top(&mut self, root: &DeTable<'_>) {
         let table = describe("");
-        self.check_keys(root, &(0..0), table);
-        let own = without_tables(root, table);
-        let _schema: Option<At<RawTop>> = self.deserialize(At::new(0..0, DeValue::Table(own)));
+        if self.check_keys(root, &(0..0), table) {
+            let own = without_tables(root, table);
+            let _schema: Option<At<RawTop>> = self.deserialize(At::new(0..0, DeValue::Table(own)));
+        }
     }
 
     fn services(&mut self, root: &DeTable<'_>) -> Vec<ServiceEntry> {
@@ -141,7 +143,10 @@ impl Reader<'_> {
             Ok(table) => Some(At::new(span, table)),
             Err(error) => {
                 let place = error.span().unwrap_or(span);
-                self.log.error(place, error.message()).allowed_by_reference();
+                let draft = self.log.error(place, error.message()).allowed_by_reference();
+                if error.message() == FormError::UnknownWord.to_string() {
+                    draft.mend_by_nearest_word();
+                }
                 None
             }
         }
@@ -190,20 +195,20 @@ fn is_key(table: &TableDoc, key: &str) -> bool {
 fn without_tables<'i>(table: &DeTable<'i>, description: &TableDoc) -> DeTable<'i> {
     let mut own = DeTable::new();
     for (key, value) in table {
-        let is_field = description.fields.iter().any(|field| field.name == key.get_ref().as_ref());
-        let is_inline =
-            inline_tables(description).any(|table| last_key(table.path) == key.get_ref().as_ref());
-        if is_field || is_inline {
-            let mut value = value.clone();
-            for inline in
-                inline_tables(description).filter(|table| last_key(table.path) == key.get_ref().as_ref())
-            {
-                if let DeValue::Table(inner) = value.get_ref() {
-                    let inner = without_tables(inner, inline);
-                    *value.get_mut() = DeValue::Table(inner);
-                }
+        let name = key.get_ref().as_ref();
+        let inline = inline_tables(description).find(|table| last_key(table.path) == name);
+        match (inline, value.get_ref()) {
+            (Some(inline), DeValue::Table(inner)) => {
+                let inner = DeValue::Table(without_tables(inner, inline));
+                own.insert(key.clone(), At::new(value.span(), inner));
             }
-            own.insert(key.clone(), value);
+            (Some(_), _) => {
+                own.insert(key.clone(), value.clone());
+            }
+            (None, _) if description.fields.iter().any(|field| field.name == name) => {
+                own.insert(key.clone(), value.clone());
+            }
+            (None, _) => {}
         }
     }
     own

@@ -3,7 +3,11 @@
 //!
 //! The serde mirror is held against it by a test, so the two cannot drift.
 
+mod reference;
+
 use crate::limits;
+
+pub use reference::reference;
 
 /// One table of the file.
 #[derive(Clone, Copy, Debug)]

@@ -3,6 +3,7 @@
 //! A [`Log`] gathers [`Draft`]s while the file is read; [`Findings`] are what the caller gets:
 //! sorted by place, named by field, at most [`limits::FINDINGS`] of them, the rest counted.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -12,6 +13,7 @@ use toml::de::DeTable;
 use crate::limits;
 use crate::place::{self, Place};
 use crate::raw::Span;
+use crate::suggest;
 
 /// Whether a file with this finding can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,8 +64,11 @@ impl fmt::Display for Finding {
             write!(f, "{}: ", self.field)?;
         }
         f.write_str(&self.reason)?;
-        if !self.allowed.is_empty() {
-            write!(f, " (allowed: {})", self.allowed)?;
+        match (self.given.as_str(), self.allowed.as_str()) {
+            ("", "") => {}
+            (given, "") => write!(f, " (given: {given})")?,
+            ("", allowed) => write!(f, " (allowed: {allowed})")?,
+            (given, allowed) => write!(f, " (given: {given}; allowed: {allowed})")?,
         }
         if !self.mend.is_empty() {
             write!(f, "; {}", self.mend)?;
@@ -124,7 +129,15 @@ pub(crate) struct Draft {
     missing: Option<&'static str>,
     reason: String,
     allowed: Allowed,
-    mend: String,
+    mend: Mend,
+}
+
+#[derive(Debug)]
+enum Mend {
+    Nothing,
+    /// The word of the field's reference that is nearest to the one given.
+    NearestWord,
+    This(String),
 }
 
 #[derive(Debug)]
@@ -137,7 +150,13 @@ enum Allowed {
 impl Draft {
     /// How to mend it.
     pub(crate) fn mend(&mut self, mend: impl fmt::Display) -> &mut Self {
-        self.mend = mend.to_string();
+        self.mend = Mend::This(mend.to_string());
+        self
+    }
+
+    /// How to mend it is a word that the reference says of the field.
+    pub(crate) fn mend_by_nearest_word(&mut self) -> &mut Self {
+        self.mend = Mend::NearestWord;
         self
     }
 
@@ -171,7 +190,12 @@ impl Draft {
             Allowed::OfField => place.described().map(|field| field.values.into()).unwrap_or_default(),
             Allowed::These(text) => text,
         };
-        let given = if place.is_value() { place::excerpt(text, &self.span) } else { String::new() };
+        let given = place.given(text, &self.span);
+        let mend = match (self.mend, place.described()) {
+            (Mend::This(mend), _) => mend,
+            (Mend::NearestWord, Some(field)) => nearest_word(&given, field.values),
+            (Mend::NearestWord, None) | (Mend::Nothing, _) => String::new(),
+        };
         let Place { field, .. } = place;
         Finding {
             severity: self.severity,
@@ -182,8 +206,17 @@ impl Draft {
             given,
             allowed,
             reason: self.reason,
-            mend: self.mend,
+            mend,
         }
+    }
+}
+
+/// The words of the reference stand in double quotes.
+fn nearest_word(given: &str, values: &str) -> String {
+    let words = values.split('"').skip(1).step_by(2);
+    match suggest::nearest(given.trim_matches(['"', '\'']), words) {
+        Some(word) => format!("did you mean \"{word}\"?"),
+        None => String::new(),
     }
 }
 
@@ -228,7 +261,7 @@ impl Log {
             missing: None,
             reason: reason.to_string(),
             allowed: Allowed::Nothing,
-            mend: String::new(),
+            mend: Mend::Nothing,
         };
         let index = self.drafts.len();
         self.drafts.push(draft);

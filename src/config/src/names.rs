@@ -1,6 +1,6 @@
 //! The words that the file uses for the values of an enum, and their way back.
 //!
-//! One table per enum: what is read, what is printed and what the reference lists are the same.
+//! One table per enum, an attribute being that of its `ALL`: what is read, what is printed and what the reference lists are the same.
 
 use core::fmt;
 
@@ -8,9 +8,10 @@ use crate::forms::{Form, FormError};
 use crate::model::{ActiveSource, BondMode, CheckKind, Forwarding, Passive, Scheduler, ServiceKind, Tls};
 
 macro_rules! named {
-    ($($vis:vis $type:ident { $($variant:ident = $text:literal),+ $(,)? })+) => { $(
+    ($($(#[$all:meta])? $vis:vis $type:ident { $($variant:ident = $text:literal),+ $(,)? })+) => { $(
         impl $type {
             /// Every value, in the order of the reference.
+            $(#[$all])?
             $vis const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// As the file spells it.
@@ -50,7 +51,9 @@ named! {
         Nq = "nq", Mh = "mh",
     }
     pub Tls { Off = "off", Allowed = "allowed", Required = "required" }
+    #[cfg(test)]
     pub(crate) KindName { Ftp = "ftp", Tcp = "tcp", Udp = "udp", Mark = "mark" }
+    #[cfg(test)]
     pub(crate) CheckName { Ftp = "ftp", Tcp = "tcp", Off = "off" }
 }
 

@@ -26,7 +26,8 @@ pub(crate) struct Place {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Hit {
     #[default]
-    Whole,
+    Key,
+    Table,
     Value,
 }
 
@@ -34,13 +35,18 @@ impl Place {
     /// A field of this table.
     pub(crate) fn child(mut self, key: &str) -> Self {
         self.push_key(key);
-        self.hit = Hit::Whole;
+        self.hit = Hit::Key;
         self
     }
 
-    /// Whether it is the value that was meant, not a key and not a whole table.
-    pub(crate) fn is_value(&self) -> bool {
-        self.hit == Hit::Value
+    /// What stands there, where a value was meant: not a key and not a table's header.
+    pub(crate) fn given(&self, text: &str, span: &Span) -> String {
+        let excerpt = excerpt(text, span);
+        match self.hit {
+            Hit::Value => excerpt,
+            Hit::Table if excerpt.starts_with('{') => excerpt,
+            Hit::Table | Hit::Key => String::new(),
+        }
     }
 
     /// What the reference says of it.
@@ -53,13 +59,22 @@ impl Place {
         if !self.field.is_empty() {
             self.field.push_str(" . ");
         }
-        self.field.push_str(key);
+        // A key that needs quotes in the file keeps them, and its control characters are spelt.
+        if key.chars().all(|character| character.is_ascii_alphanumeric() || "-_".contains(character)) {
+            self.field.push_str(key);
+        } else {
+            self.field.push_str(&format!("{key:?}"));
+        }
         self.keys.push(key.to_string());
     }
 }
 
-/// The innermost field whose key or value holds `span`.
+/// The innermost field whose key or value holds `span`; none for the top of the file, whose span
+/// is empty.
 pub(crate) fn find(root: &DeTable<'_>, span: &Span) -> Option<Place> {
+    if span.is_empty() {
+        return None;
+    }
     let mut place = Place::default();
     descend(root, span, &mut place).then_some(place)
 }
@@ -72,7 +87,7 @@ fn descend(table: &DeTable<'_>, span: &Span, place: &mut Place) -> bool {
             return true;
         }
         if holds(&key.span(), span) {
-            place.hit = Hit::Whole;
+            place.hit = Hit::Key;
             return true;
         }
         place.field.truncate(field);
@@ -98,7 +113,7 @@ fn descend_value(value: &Spanned<DeValue<'_>>, span: &Span, place: &mut Place) -
     }
     let is_here = holds(&value.span(), span);
     if is_here {
-        place.hit = if value.get_ref().is_table() { Hit::Whole } else { Hit::Value };
+        place.hit = if value.get_ref().is_table() { Hit::Table } else { Hit::Value };
     }
     is_here
 }
@@ -127,10 +142,11 @@ pub(crate) fn line_and_column(text: &str, span: &Span) -> (usize, usize, usize) 
 }
 
 /// What stands at the span, clipped.
-pub(crate) fn excerpt(text: &str, span: &Span) -> String {
+fn excerpt(text: &str, span: &Span) -> String {
     let line = first_line(text, span);
     let clipped = line.len() < span.len() || line.chars().count() > EXCERPT;
-    let mut excerpt: String = line.chars().take(EXCERPT).collect();
+    let visible = |character: char| if character.is_control() { ' ' } else { character };
+    let mut excerpt: String = line.chars().take(EXCERPT).map(visible).collect();
     if clipped {
         excerpt.push_str("..");
     }

@@ -128,8 +128,10 @@ fn fold(text: &str, label: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::format;
     use std::string::ToString;
 
+    use super::*;
     use crate::parse;
 
     fn rendered(text: &str) -> String {
@@ -140,29 +142,87 @@ mod tests {
     }
 
     #[test]
-    fn x() {
-        println!(
-            "{}",
-            rendered(
-                "schema = 1\n[[interface]]\nname = \"é\" # x\nmtu = 5\n\tmtuu=3\n[[service]]\nname = \"ftp\"\nkind = \"fpt\"\nweight = 3\naddresses = [\"a\", 5]"
-            )
+    fn a_finding_stands_under_its_line_with_a_caret_at_the_place() {
+        let text =
+            "schema = 1\n\n[[interface]]\nname = \"é\"\n[[service]]\nname = \"ftp\"\nkind = \"fpt\" # no\n";
+        let wanted = r#"error: interface "é" . name
+ --> mark21.toml:4:8
+  |
+4 | name = "é"
+  |        ^^^
+  |
+  = note: the character 'é' is not allowed in it
+  = allowed: letters, digits, `-`, `_`, `.`
+
+error: service "ftp" . kind
+ --> mark21.toml:7:8
+  |
+7 | kind = "fpt" # no
+  |        ^^^^^
+  |
+  = note: no such word is known here
+  = allowed: "ftp", "tcp", "udp", "mark"
+  = help: did you mean "ftp"?
+
+mark21.toml: 2 errors
+"#;
+        assert_eq!(rendered(text), wanted);
+    }
+
+    #[test]
+    fn a_syntax_error_needs_no_field() {
+        let wanted = "error: string values must be quoted, expected literal string
+ --> mark21.toml:1:10
+  |
+1 | schema = one
+  |          ^^^
+
+mark21.toml: 1 error
+";
+        assert_eq!(rendered("schema = one"), wanted);
+    }
+
+    #[test]
+    fn the_end_of_the_file_is_a_place() {
+        let shown = rendered("schema = 1\nsystem = {");
+        assert!(shown.contains("2 | system = {\n  |           ^\n"), "{shown}");
+    }
+
+    #[test]
+    fn a_warning_alone_is_shown_too() {
+        let text = include_str!("../examples/single.toml")
+            .replace("kind = \"ftp\" ", "kind = \"ftp\"\ntls = \"allowed\"\n");
+        let shown = rendered(&text);
+        assert!(shown.starts_with("warning: service \"ftp\" . tls\n"), "{shown}");
+        assert!(shown.ends_with("mark21.toml: 0 errors, 1 warning\n"), "{shown}");
+    }
+
+    #[test]
+    fn eighty_columns_are_enough_and_a_long_line_is_cut_around_the_place() {
+        let long = "x".repeat(300);
+        let text = format!(
+            "schema = 1\n[system]\nhostname = \"a\" # {long}\nname_servers = [{}5]\n",
+            " ".repeat(200)
         );
-        println!(
-            "{}",
-            rendered(
-                &include_str!("../examples/pair.toml")
-                    .replace("passive = \"server\"", "passive = \"rewrite\"")
-                    .replace("peer = \"10", "peer = \"11")
-                    .replace("tls = \"allowed\"", "tls = \"required\"")
-                    .replace("interface = \"sync\"", "interface = \"inside\"")
-            )
-        );
-        println!("{}", rendered("a = [1, 2\nb = \"\n\n[c"));
-        println!("{}", rendered("a"));
-        println!("{}", rendered(""));
-        println!(
-            "{}",
-            crate::parse_bytes(b"schema = 1\n# \xff\xfe").unwrap_err().render("schema = 1\n# \u{fffd}", "x")
-        );
+        let pair = include_str!("../examples/pair.toml")
+            .replace("10.0.0.11", "10.9.0.11")
+            .replace("interface = \"sync\"", "interface = \"inside\"")
+            .replace("passive = \"server\"", "passive = \"rewrite\"");
+        for shown in [rendered(&text), rendered(&pair)] {
+            let longest = shown.lines().map(|line| line.chars().count()).max();
+            assert!(longest <= Some(COLUMNS), "{longest:?}\n{shown}");
+        }
+    }
+
+    #[test]
+    fn control_characters_of_the_file_do_not_reach_the_terminal() {
+        let shown = rendered("schema = 1\n'\u{7f}a' = \"\\u001b[31m\"\n\"\\u001b[31m\" = 1");
+        assert!(!shown.chars().any(|character| character.is_control() && character != '\n'), "{shown:?}");
+    }
+
+    #[test]
+    fn findings_that_are_not_listed_are_counted() {
+        let text = format!("schema = 1\n{}", (0..52).map(|n| format!("a{n} = 1\n")).collect::<String>());
+        assert!(rendered(&text).ends_with("mark21.toml: 50 errors, and 2 more that are not listed\n"));
     }
 }

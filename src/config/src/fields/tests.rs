@@ -71,3 +71,36 @@ fn the_reference_names_the_keys_that_serde_takes() {
         assert_eq!(mirrored, described, "[{path}]");
     }
 }
+
+#[test]
+fn the_reference_page_is_the_field_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, reference()).expect("docs/ is there and can be written");
+    }
+    let page = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(page == reference(), "docs/configuration.md is not of this table; run the test with UPDATE=1");
+}
+
+#[test]
+fn words_of_the_reference_are_the_words_that_are_read() {
+    use crate::model::{ActiveSource, BondMode, Forwarding, Passive, Scheduler, Tls};
+    use crate::names::{CheckName, KindName};
+
+    fn quoted<T: fmt::Display>(all: &[T]) -> String {
+        all.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+    }
+    let cases = [
+        ("service", "kind", quoted(KindName::ALL)),
+        ("service", "passive", quoted(Passive::ALL)),
+        ("service", "active", quoted(ActiveSource::ALL)),
+        ("service", "tls", quoted(Tls::ALL)),
+        ("service", "scheduler", quoted(Scheduler::ALL)),
+        ("service", "forwarding", quoted(Forwarding::ALL)),
+        ("service.check", "kind", quoted(CheckName::ALL)),
+        ("interface.bond", "mode", quoted(BondMode::ALL)),
+    ];
+    for (table, name, words) in cases {
+        assert_eq!(field(table, name).map(|field| field.values), Some(words.as_str()), "{table}.{name}");
+    }
+}

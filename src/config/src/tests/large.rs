@@ -1,0 +1,96 @@
+//! The largest legal file, on a stack as small as a watchdog thread's.
+
+use super::*;
+
+const STACK: usize = 512 * 1024;
+
+/// 256 services with 4096 real servers of two families, padded with comments to the last byte.
+fn largest() -> String {
+    let mut text = String::from(
+        "schema = 1\n[[interface]]\nname='inside'\ndevice='eth0'\naddresses=['10.0.0.1/8','fd21::1/64']\n",
+    );
+    let mut server = 0;
+    for service in 0..limits::SERVICES {
+        text += &format!(
+            "[[service]]\nname='service-{service}'\nkind='tcp'\nport={}\naddresses=['10.0.0.1','fd21::1']\n",
+            service + 1
+        );
+        for _ in 0..limits::REAL_SERVERS / limits::SERVICES {
+            server += 1;
+            let (high, low) = (server / 256, server % 256);
+            text += &format!(
+                "[[service.real_server]] # server {server} of {}, in rack {high}, the one with the green label\n\
+                 addresses=['10.1.{high}.{low}','fd21::1:{server}']\nweight={low} # as of its memory\n",
+                limits::REAL_SERVERS
+            );
+        }
+    }
+    let rest = limits::TEXT_BYTES - text.len();
+    text + &"#".repeat(rest)
+}
+
+fn on_a_small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(work).expect("a thread");
+    thread.join().expect("the work is done without a panic")
+}
+
+#[test]
+fn the_largest_legal_file_parses_on_half_a_mebibyte_of_stack() {
+    let text = largest();
+    assert_eq!(text.len(), limits::TEXT_BYTES);
+    let parsed = on_a_small_stack(move || parse(&text));
+    let Parsed { config, warnings } = parsed.unwrap_or_else(|findings| panic!("{findings}"));
+    assert!(warnings.is_empty(), "{warnings}");
+    assert_eq!(config.real_servers.len(), limits::REAL_SERVERS);
+    let last = &config.services[limits::SERVICES - 1];
+    assert_eq!(config.real_servers_of(last).len(), 16);
+}
+
+#[test]
+fn a_file_with_tables_full_to_the_last_entry_fits_that_stack_too() {
+    let mut text = String::from("schema = 1\n");
+    for n in 0..limits::INTERFACES {
+        text += &format!("[[interface]]\nname='i{n}'\ndevice='eth{n}'\naddresses=['10.{n}.0.1/16']\n");
+    }
+    for n in 0..limits::VIRTUAL_ROUTERS {
+        let addresses: Vec<_> = (1..=limits::VIRTUAL_ROUTER_ADDRESSES)
+            .map(|a| format!("'10.{}.{}.{a}/16'", n % 16, n + 1))
+            .collect();
+        text += &format!(
+            "[[virtual_router]]\nname='v{n}'\ninterface='i{}'\nvrid={}\naddresses=[{}]\n",
+            n % 16,
+            n + 1,
+            addresses.join(",")
+        );
+    }
+    let ports: Vec<_> = (1..=limits::FLOW_PROTOCOLS).map(|port| format!("'tcp/{port}'")).collect();
+    for _ in 0..limits::FLOWS {
+        let ports = ports.join(",");
+        text += &format!("[[allow]]\nfrom='i0'\nto='i1'\nprotocols=[{ports}]\n");
+        text += &format!("[[egress]]\nfrom='i1'\nsnat='10.0.0.1'\nprotocols=[{ports}]\n");
+    }
+    let members: Vec<_> = (0..limits::SYNC_GROUP_MEMBERS).map(|n| format!("'v{n}'")).collect();
+    text += &format!("[[sync_group]]\nname='all'\nmembers=[{}]\n", members.join(","));
+    let parsed = on_a_small_stack(move || parse(&text));
+    if let Err(findings) = parsed {
+        panic!("{findings}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_on_that_stack() {
+    let deep = 200_000;
+    let cases = [
+        ("arrays", format!("a = {}", "[".repeat(deep))),
+        ("closed arrays", format!("a = {}{}", "[".repeat(deep), "]".repeat(deep))),
+        ("inline tables", format!("a = {}", "{a=".repeat(deep))),
+        ("dotted keys", format!("{}a = 1", "a.".repeat(deep))),
+        ("table headers", format!("[{}a]", "a.".repeat(deep))),
+        ("lists of tables", format!("[[{}a]]", "a.".repeat(deep))),
+        ("arrays at the limit", format!("schema = {}1{}", "[".repeat(79), "]".repeat(79))),
+        ("keys at the limit", format!("{}a = 1", "a.".repeat(60))),
+    ];
+    for (rule, text) in cases {
+        assert!(on_a_small_stack(move || parse(&text).is_err()), "{rule}");
+    }
+}
