@@ -4,18 +4,16 @@
 //! stack. Every table contributes all its unknown and missing keys and its first type error.
 
 use alloc::boxed::Box;
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::fields::{self, Default as FieldDefault, TableDoc, TableForm};
+use crate::fields::{self, Absent, TableDoc, key_of};
 use crate::finding::Log;
 use crate::forms::FormError;
 use crate::raw::{At, Raw, RawTop, ServiceEntry, Span};
-use crate::suggest;
 
 type Value<'i> = At<DeValue<'i>>;
 
@@ -69,7 +67,7 @@ impl Reader<'_> {
     }
 
     fn single<T: DeserializeOwned>(&mut self, parent: &DeTable<'_>, path: &str) -> Option<At<T>> {
-        let key = last_key(path);
+        let key = key_of(path);
         let value = parent.get(key)?;
         if value.get_ref().is_array() {
             self.log
@@ -81,7 +79,7 @@ impl Reader<'_> {
     }
 
     fn entries<'t, 'i>(&mut self, parent: &'t DeTable<'i>, path: &str) -> &'t [Value<'i>] {
-        let key = last_key(path);
+        let key = key_of(path);
         match parent.get(key).map(|value| (value.span(), value.get_ref())) {
             None => &[],
             Some((_, DeValue::Array(entries))) => entries,
@@ -98,8 +96,8 @@ impl Reader<'_> {
         let description = describe(path);
         let DeValue::Table(table) = value.get_ref() else {
             self.log
-                .error(value.span(), format_args!("{} is a table", last_key(path)))
-                .mend(format_args!("write its fields below a line with {}", header(description)));
+                .error(value.span(), format_args!("{} is a table", key_of(path)))
+                .mend(format_args!("write its fields below a line with {}", description.header()));
             return None;
         };
         let is_complete = self.check_keys(table, &value.span(), description);
@@ -108,27 +106,21 @@ impl Reader<'_> {
     }
 
     /// Notes every unknown and every missing key; whether none is missing.
-    fn check_keys(&mut self, table: &DeTable<'_>, span: &Span, description: &TableDoc) -> bool {
+    fn check_keys(&mut self, table: &DeTable<'_>, span: &Span, description: &'static TableDoc) -> bool {
         for key in table.keys() {
-            if !is_key(description, key.get_ref()) {
-                let keys = keys(description);
-                let near = suggest::nearest(key.get_ref(), keys.iter().copied());
-                let draft = self.log.error(key.span(), "no such field is known here");
-                draft.allowed(keys.join(", "));
-                if let Some(near) = near {
-                    draft.mend(format_args!("did you mean {near}?"));
-                }
+            if !description.keys().any(|known| known == key.get_ref().as_ref()) {
+                self.log.error(key.span(), "no such field is known here").unknown_key(description);
             }
         }
         let mut is_complete = true;
         for field in description.fields {
-            if field.default == FieldDefault::Required && !table.contains_key(field.name) {
+            if field.absent == Absent::Refused && !table.contains_key(field.name) {
                 self.log.error(span.clone(), "it is missing").missing(field.name);
                 is_complete = false;
             }
         }
-        for field in inline_tables(description) {
-            if let Some(value) = table.get(last_key(field.path))
+        for field in description.inline_tables() {
+            if let Some(value) = table.get(field.key())
                 && let DeValue::Table(inner) = value.get_ref()
             {
                 is_complete &= self.check_keys(inner, &value.span(), field);
@@ -157,46 +149,12 @@ fn describe(path: &str) -> &'static TableDoc {
     fields::table(path).expect("the reader asks for tables of the reference only")
 }
 
-fn last_key(path: &str) -> &str {
-    path.rsplit('.').next().unwrap_or(path)
-}
-
-fn header(table: &TableDoc) -> String {
-    match table.form {
-        TableForm::Many { .. } => format!("[[{}]]", table.path),
-        TableForm::Top | TableForm::Single | TableForm::Inline => format!("[{}]", table.path),
-    }
-}
-
-/// The tables right below this one.
-fn tables_below(parent: &TableDoc) -> impl Iterator<Item = &'static TableDoc> {
-    let depth = parent.path;
-    fields::TABLES.iter().filter(move |table| match table.path.rsplit_once('.') {
-        Some((above, _)) => above == depth,
-        None => depth.is_empty() && !table.path.is_empty(),
-    })
-}
-
-fn inline_tables(parent: &TableDoc) -> impl Iterator<Item = &'static TableDoc> {
-    tables_below(parent).filter(|table| table.form == TableForm::Inline)
-}
-
-fn keys(table: &TableDoc) -> Vec<&'static str> {
-    let below = tables_below(table).map(|table| last_key(table.path));
-    table.fields.iter().map(|field| field.name).chain(below).collect()
-}
-
-fn is_key(table: &TableDoc, key: &str) -> bool {
-    table.fields.iter().any(|field| field.name == key)
-        || tables_below(table).any(|table| last_key(table.path) == key)
-}
-
 /// The table's known fields, without the tables that are read on their own.
 fn without_tables<'i>(table: &DeTable<'i>, description: &TableDoc) -> DeTable<'i> {
     let mut own = DeTable::new();
     for (key, value) in table {
         let name = key.get_ref().as_ref();
-        let inline = inline_tables(description).find(|table| last_key(table.path) == name);
+        let inline = description.inline_tables().find(|table| table.key() == name);
         match (inline, value.get_ref()) {
             (Some(inline), DeValue::Table(inner)) => {
                 let inner = DeValue::Table(without_tables(inner, inline));

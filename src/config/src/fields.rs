@@ -4,10 +4,12 @@
 //! The serde mirror is held against it by a test, so the two cannot drift.
 
 mod reference;
+mod tree;
 
 use crate::limits;
 
 pub use reference::reference;
+pub(crate) use tree::key_of;
 
 /// One table of the file.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +48,7 @@ pub struct FieldDoc {
     /// What may stand there.
     pub values: &'static str,
     /// What holds when it is left out.
-    pub default: Default,
+    pub absent: Absent,
     /// How many elements or bytes fit, where that is a limit of its own.
     pub limit: Option<usize>,
     /// What it means.
@@ -55,13 +57,13 @@ pub struct FieldDoc {
 
 /// What holds when a field is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Default {
-    /// It may not be.
-    Required,
-    /// This.
-    Value(&'static str),
+pub enum Absent {
+    /// It may not be left out.
+    Refused,
+    /// This value holds.
+    Means(&'static str),
     /// What the meaning says.
-    None,
+    Unset,
 }
 
 /// The field `name` of the table at `path`.
@@ -88,16 +90,16 @@ const LONG: &str = r#""1s"-"744h", whole seconds"#;
 const BOOLEAN: &str = "true, false";
 
 const fn must(name: &'static str, values: &'static str, what: &'static str) -> FieldDoc {
-    FieldDoc { name, values, default: Default::Required, limit: None, what }
+    FieldDoc { name, values, absent: Absent::Refused, limit: None, what }
 }
 
 const fn may(name: &'static str, values: &'static str, what: &'static str) -> FieldDoc {
-    FieldDoc { name, values, default: Default::None, limit: None, what }
+    FieldDoc { name, values, absent: Absent::Unset, limit: None, what }
 }
 
 impl FieldDoc {
     const fn or(mut self, default: &'static str) -> Self {
-        self.default = Default::Value(default);
+        self.absent = Absent::Means(default);
         self
     }
 

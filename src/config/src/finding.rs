@@ -10,6 +10,7 @@ use core::fmt;
 
 use toml::de::DeTable;
 
+use crate::fields::TableDoc;
 use crate::limits;
 use crate::place::{self, Place};
 use crate::raw::Span;
@@ -137,6 +138,8 @@ enum Mend {
     Nothing,
     /// The word of the field's reference that is nearest to the one given.
     NearestWord,
+    /// The key that is nearest to the one given.
+    NearestKey(&'static TableDoc),
     This(String),
 }
 
@@ -144,6 +147,7 @@ enum Mend {
 enum Allowed {
     Nothing,
     OfField,
+    KeysOf(&'static TableDoc),
     These(String),
 }
 
@@ -172,6 +176,13 @@ impl Draft {
         self
     }
 
+    /// It is a key that the table does not take.
+    pub(crate) fn unknown_key(&mut self, table: &'static TableDoc) -> &mut Self {
+        self.allowed = Allowed::KeysOf(table);
+        self.mend = Mend::NearestKey(table);
+        self
+    }
+
     /// It is about a field of the table at that place which is not there.
     pub(crate) fn missing(&mut self, field: &'static str) -> &mut Self {
         self.missing = Some(field);
@@ -188,12 +199,14 @@ impl Draft {
         let allowed = match self.allowed {
             Allowed::Nothing => String::new(),
             Allowed::OfField => place.described().map(|field| field.values.into()).unwrap_or_default(),
+            Allowed::KeysOf(table) => table.keys().collect::<Vec<_>>().join(", "),
             Allowed::These(text) => text,
         };
         let given = place.given(text, &self.span);
         let mend = match (self.mend, place.described()) {
             (Mend::This(mend), _) => mend,
             (Mend::NearestWord, Some(field)) => nearest_word(&given, field.values),
+            (Mend::NearestKey(table), _) => nearest_key(place.key(), table),
             (Mend::NearestWord, None) | (Mend::Nothing, _) => String::new(),
         };
         let Place { field, .. } = place;
@@ -216,6 +229,13 @@ fn nearest_word(given: &str, values: &str) -> String {
     let words = values.split('"').skip(1).step_by(2);
     match suggest::nearest(given.trim_matches(['"', '\'']), words) {
         Some(word) => format!("did you mean \"{word}\"?"),
+        None => String::new(),
+    }
+}
+
+fn nearest_key(given: &str, table: &TableDoc) -> String {
+    match suggest::nearest(given, table.keys()) {
+        Some(key) => format!("did you mean {key}?"),
         None => String::new(),
     }
 }

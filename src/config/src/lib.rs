@@ -18,6 +18,7 @@ mod finding;
 mod forms;
 pub mod limits;
 mod lint;
+mod lookup;
 mod model;
 mod names;
 mod place;

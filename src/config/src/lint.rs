@@ -53,6 +53,8 @@ const RULES: &[fn(&Subject<'_>, &mut Log)] = &[
     service::real_server_is_this_box,
     service::real_server_outside,
     service::real_server_port_in_marked_service,
+    service::real_server_port_without_nat,
+    service::link_local,
     ftp::both_recipes_on_one_port,
     ftp::too_many_helper_ports,
     ftp::helper_without_masquerading,

@@ -46,62 +46,6 @@ pub struct Config {
     pub real_servers: Table<RealServer, { limits::REAL_SERVERS }>,
 }
 
-impl Config {
-    /// The real servers of one service, in the order of the file.
-    #[must_use]
-    pub fn real_servers_of(&self, service: &Service) -> &[RealServer] {
-        let first = usize::from(service.first_real_server);
-        let end = first + usize::from(service.real_server_count);
-        self.real_servers.get(first..end).unwrap_or_default()
-    }
-
-    /// The interface that `index` names.
-    #[must_use]
-    pub fn interface(&self, index: InterfaceIndex) -> &Interface {
-        &self.interfaces[usize::from(index.0)]
-    }
-
-    /// All interfaces with the index that names each.
-    pub fn indexed_interfaces(&self) -> impl Iterator<Item = (InterfaceIndex, &Interface)> + Clone {
-        (0u16..).map(InterfaceIndex).zip(self.interfaces.iter())
-    }
-
-    /// On which interface's side an address is: the one with the longest static or virtual
-    /// prefix that holds it.
-    #[must_use]
-    pub fn inside_of(&self, address: IpAddr) -> Option<InterfaceIndex> {
-        self.networks()
-            .filter(|(_, network)| network.contains(address))
-            .max_by_key(|(_, network)| network.prefix_len)
-            .map(|(index, _)| index)
-    }
-
-    /// The networks that the box stands in: of static addresses, then of virtual ones. One
-    /// network may be named more than once.
-    pub fn networks(&self) -> impl Iterator<Item = (InterfaceIndex, Prefix)> {
-        let fixed = self.indexed_interfaces().flat_map(|(index, interface)| {
-            interface.addresses.iter().map(move |address| (index, address.network()))
-        });
-        let shared = self.virtual_routers.iter().flat_map(|router| {
-            router.addresses.iter().map(move |address| (router.interface, address.network()))
-        });
-        fixed.chain(shared)
-    }
-
-    /// The port on which `server` is asked whether it works.
-    ///
-    /// `None` only without a check: the parser wants a port where a service has none.
-    #[must_use]
-    pub fn check_port(&self, service: &Service, server: &RealServer) -> Option<u16> {
-        let check = service.check.as_ref()?;
-        check.port.or(server.port).or(match &service.kind {
-            ServiceKind::Ftp(ftp) => Some(ftp.port),
-            ServiceKind::Tcp { port } | ServiceKind::Udp { port } => Some(*port),
-            ServiceKind::Mark { .. } => None,
-        })
-    }
-}
-
 /// Which entry of [`Config::interfaces`]; made by the parser only, so it always names one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfaceIndex(pub(crate) u16);

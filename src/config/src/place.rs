@@ -49,6 +49,11 @@ impl Place {
         }
     }
 
+    /// Its own key.
+    pub(crate) fn key(&self) -> &str {
+        self.keys.last().map_or("", String::as_str)
+    }
+
     /// What the reference says of it.
     pub(crate) fn described(&self) -> Option<&'static FieldDoc> {
         let (name, table) = self.keys.split_last()?;

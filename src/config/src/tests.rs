@@ -20,6 +20,24 @@ fn the_examples_parse_without_a_finding() {
 }
 
 #[test]
+fn tables_may_be_written_in_one_line() {
+    let text = "schema = 1
+        interface = [{ name = 'inside', device = 'eth0', addresses = ['10.0.0.1/24'] }]
+        [[service]]
+        name = 'web'
+        kind = 'tcp'
+        port = 80
+        addresses = ['10.0.0.1']
+        check = { kind = 'off' }
+        real_server = [{ addresses = ['10.0.0.2'] }, { addresses = ['10.0.0.3'], weight = 2 }]";
+    let Parsed { config, .. } = parse(text).unwrap_or_else(|findings| panic!("{findings}"));
+    let weights: Vec<_> =
+        config.real_servers_of(&config.services[0]).iter().map(|server| server.weight).collect();
+    assert_eq!(weights, [1, 2]);
+    assert_eq!(config.services[0].check, None);
+}
+
+#[test]
 fn warnings_do_not_refuse_a_file() {
     let text = SINGLE.replace("kind = \"ftp\" ", "tls = \"allowed\"\nkind = \"ftp\" ");
     let Ok(Parsed { config, warnings }) = parse(&text) else { panic!("it was refused") };

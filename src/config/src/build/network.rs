@@ -145,7 +145,7 @@ impl Builder<'_, '_> {
         }
         let mut members = Vec::new();
         let mut is_whole = self.fits("members", &raw.members, members.capacity());
-        for member in &raw.members {
+        for member in raw.members.iter().take(members.capacity()) {
             let known = self.raw.virtual_routers.iter().map(|router| &router.get_ref().name.get_ref().0);
             match position("virtual router", member, known, self.log) {
                 Some(index) => is_whole &= members.push(index).is_ok(),

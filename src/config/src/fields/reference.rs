@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
 
-use super::{Default, FieldDoc, TABLES, TableDoc, TableForm};
+use super::{Absent, FieldDoc, TABLES, TableDoc, TableForm};
 use crate::limits;
 
 /// The text of `docs/configuration.md`.
@@ -43,7 +43,7 @@ fn write_table(page: &mut String, table: &TableDoc) -> core::fmt::Result {
         TableForm::Single => writeln!(page, "\n## `[{}]`", table.path)?,
         TableForm::Many { .. } => writeln!(page, "\n## `[[{}]]`", table.path)?,
         TableForm::Inline => {
-            let key = table.path.rsplit('.').next().unwrap_or(table.path);
+            let key = table.key();
             writeln!(
                 page,
                 "\n### `{key} = {{ .. }}` of `[[{}]]`",
@@ -60,10 +60,10 @@ fn write_table(page: &mut String, table: &TableDoc) -> core::fmt::Result {
 }
 
 fn write_field(page: &mut String, field: &FieldDoc) -> core::fmt::Result {
-    let default = match field.default {
-        Default::Required => "required",
-        Default::Value(value) => value,
-        Default::None => "",
+    let default = match field.absent {
+        Absent::Refused => "required",
+        Absent::Means(value) => value,
+        Absent::Unset => "",
     };
     write!(page, "| `{}` | {} | {default} | ", field.name, field.values)?;
     if let Some(limit) = field.limit {

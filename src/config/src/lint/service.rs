@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::IpAddr;
 
-use super::{Subject, at, family, pairs};
+use super::{Subject, at, family, is_link_local, pairs};
 use crate::finding::Log;
 use crate::model::{Forwarding, RealServer, Service, ServiceKind};
 use crate::raw::{At, ServiceEntry, Span};
@@ -213,6 +213,53 @@ pub(super) fn real_server_port_in_marked_service(subject: &Subject<'_>, log: &mu
             if let Some(port) = &server.get_ref().port {
                 log.error(At::span(port), reason)
                     .mend("leave it out: the servers listen on the port that the clients ask for");
+            }
+        }
+    }
+}
+
+/// Only NAT rewrites ports.
+pub(super) fn real_server_port_without_nat(subject: &Subject<'_>, log: &mut Log) {
+    for (service, entry) in subject.services() {
+        let (Forwarding::Direct | Forwarding::Tunnel, Some((_, own))) =
+            (service.forwarding, endpoint(service))
+        else {
+            continue;
+        };
+        if matches!(service.kind, ServiceKind::Ftp(_)) {
+            continue;
+        }
+        let servers = subject.config.real_servers_of(service).iter().zip(&entry.real_servers);
+        for (server, raw) in servers {
+            if let (Some(port), Some(place)) = (server.port, &raw.get_ref().port)
+                && port != own
+            {
+                log.error(
+                    place.span(),
+                    format_args!(
+                        "with \"{}\" packets keep the port that the client asked for, {own}",
+                        service.forwarding
+                    ),
+                )
+                .mend("leave it out, or use forwarding = \"masquerade\"");
+            }
+        }
+    }
+}
+
+/// IPVS knows addresses without their link.
+pub(super) fn link_local(subject: &Subject<'_>, log: &mut Log) {
+    for (service, entry) in subject.services() {
+        let own =
+            entry.service.get_ref().addresses.iter().map(|address| (address.get_ref().0, address.span()));
+        let servers = server_addresses(subject, service, entry).map(|(_, address, span)| (address, span));
+        for (address, span) in own.chain(servers) {
+            if is_link_local(address) {
+                log.error(
+                    span,
+                    "a link-local address says nothing without its link, and IPVS knows no links",
+                )
+                .mend("use an address that is unique over all links, as one of fd00::/8");
             }
         }
     }

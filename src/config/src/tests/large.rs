@@ -94,3 +94,45 @@ fn deep_nesting_is_refused_on_that_stack() {
         assert!(on_a_small_stack(move || parse(&text).is_err()), "{rule}");
     }
 }
+
+#[test]
+fn a_mebibyte_of_nonsense_is_refused() {
+    let fill = |pattern: &str| pattern.repeat((limits::TEXT_BYTES - 11) / pattern.len());
+    let number = |pattern: fn(usize) -> String| {
+        let mut text = String::new();
+        for n in 0.. {
+            let line = pattern(n);
+            if text.len() + line.len() > limits::TEXT_BYTES - 11 {
+                return text;
+            }
+            text += &line;
+        }
+        text
+    };
+    let cases = [
+        ("brackets", fill("]")),
+        ("one key again and again", fill("a=1\n")),
+        ("unknown keys", number(|n| format!("k{n}=1\n"))),
+        ("empty services", fill("[[service]]\n")),
+        ("interfaces with nothing below", fill("[[interface]]\nname='a'\n")),
+        (
+            "members of a group",
+            format!("[[sync_group]]\nname='a'\nmembers=[{}]", number(|n| format!("'m{n}',"))),
+        ),
+        (
+            "real servers",
+            format!(
+                "[[service]]\nname='a'\nkind='mark'\nmark=1\n{}",
+                fill("[[service.real_server]]\naddresses=['10.0.0.1']\n")
+            ),
+        ),
+        ("log lines", fill("Nov 22 17:00:00 director-a kernel: IPVS: ftp: loaded support on port[0] = 21\n")),
+    ];
+    for (rule, text) in cases {
+        let mut text = format!("schema = 1\n{text}");
+        text.truncate(limits::TEXT_BYTES);
+        let start = std::time::Instant::now();
+        assert!(on_a_small_stack(move || parse(&text).is_err()), "{rule}");
+        std::println!("{rule}: {:?}", start.elapsed());
+    }
+}

@@ -1,5 +1,7 @@
 //! Every field, with values of every wrong type: the finding names the field and what is allowed.
 
+use core::time::Duration;
+
 use super::*;
 use crate::fields::{self, FieldDoc, TableForm};
 
@@ -114,7 +116,7 @@ fn every_field_with_a_text_of_no_meaning_is_named() {
 
 #[test]
 fn every_missing_required_field_is_named() {
-    for (table, field) in all_fields().filter(|(_, field)| field.default == fields::Default::Required) {
+    for (table, field) in all_fields().filter(|(_, field)| field.absent == fields::Absent::Refused) {
         let text = file_with(table, "extra", "1").replace("extra = 1\n", "");
         let without: String = text
             .lines()
@@ -161,6 +163,35 @@ fn numbers_of_the_reference_are_the_bounds_that_are_read() {
         checked += 1;
     }
     assert!(checked > 10, "{checked} fields with bounds");
+}
+
+#[test]
+fn durations_of_the_reference_are_the_bounds_that_are_read() {
+    let mut checked = 0;
+    for (table, field) in all_fields() {
+        let Some((low, high)) = field.values.split_once("\"-\"") else { continue };
+        let low = Duration::read(low.rsplit('"').next().unwrap_or_default()).expect("a duration");
+        let high = Duration::read(high.split('"').next().unwrap_or_default()).expect("a duration");
+        let below = low.checked_sub(Duration::from_millis(1)).map(|below| (below, false));
+        for (value, is_allowed) in
+            [(low, true), (high, true), (high + Duration::from_secs(1), false)].into_iter().chain(below)
+        {
+            // The longest timeout needs an interval that is not shorter.
+            let rest = if field.name == "timeout" { "interval = \"1h\"\n" } else { "" };
+            let text = file_with(table, field.name, &format!("\"{}\"", Spelled(value))) + rest;
+            let wanted = spoken(table, field.name);
+            let complaint = match parse(&text) {
+                Ok(_) => false,
+                Err(findings) => findings
+                    .listed()
+                    .iter()
+                    .any(|finding| finding.field == wanted && finding.allowed == field.values),
+            };
+            assert_eq!(complaint, !is_allowed, "{wanted} = {}", Spelled(value));
+        }
+        checked += 1;
+    }
+    assert!(checked > 5, "{checked} fields with bounds");
 }
 
 #[test]
