@@ -150,10 +150,7 @@ impl Router {
             (Phase::Active(active), Input::Stand) => self.active_stand(now, active, out),
             (Phase::Active(_), Input::TakeOver) => {}
         }
-        let after = self.membership();
-        // A member that still waits says so again, so that a lost command is only late.
-        let still_waits = after == Membership::Waiting && input == Input::Timer;
-        if before != after || still_waits {
+        if before != self.membership() {
             out.push(Output::Membership);
         }
         outputs

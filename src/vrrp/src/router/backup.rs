@@ -115,6 +115,10 @@ impl Router {
         if !self.is_grouped() {
             return self.become_active(now, backup.reason(), out);
         }
+        if backup.is_waiting {
+            // Says so again, so that a command that was lost is only late.
+            out.push(Output::Membership);
+        }
         backup.is_waiting = true;
         backup.active_down_timer = now + self.config.protocol.interval();
         self.phase = Phase::Backup(backup);
