@@ -1,18 +1,21 @@
 //! Many requests in few system calls.
 //!
 //! The kernel does all messages of one `sendmsg` in order before that returns,
-//! and answers a refused one whether it was asked to or not. So only the last
-//! of each load asks for an acknowledgement: when it came, every earlier
-//! request that was not refused was done. A load of 500 requests that all
-//! succeed costs one send and one receive.
+//! and answers a refused one whether it was asked to or not. So none of them
+//! asks for an acknowledgement, and a fence behind them does (see
+//! [`wire::encode_fence`]). A load of 500 requests that all succeed costs one
+//! send and one receive.
 
 use crate::Request;
 use crate::error::{ApplyError, Failure, LinkError, Refusal, RequestError};
 use crate::link::Link;
-use crate::wire::{self, Answer, Header};
+use crate::wire::{self, Header};
 
 /// Bytes in one `sendmsg`. More saves nothing, and the kernel copies a load into one piece of memory.
 const LOAD: usize = 64 * 1024;
+
+/// Bytes of the fence.
+const FENCE: usize = 16;
 
 pub(crate) fn apply(link: &mut Link, requests: &[Request]) -> Result<(), ApplyError> {
     let mut refused = Vec::new();
@@ -45,61 +48,40 @@ struct Load {
 impl Load {
     fn fill(link: &mut Link, requests: &[Request], from: usize, refused: &mut Vec<Refusal>) -> Self {
         let mut load = Self { bytes: Vec::with_capacity(LOAD), sent: Vec::new(), end: requests.len() };
-        let mut last = 0;
         for (index, request) in requests.iter().enumerate().skip(from) {
             let start = load.bytes.len();
             let header = Header { family_id: link.family_id(), sequence: link.next_sequence() };
-            match wire::encode(header, request, &mut load.bytes) {
-                Ok(())
-                    if !load.sent.is_empty()
-                        && (load.bytes.len() > LOAD || load.sent.len() >= link.outstanding()) =>
-                {
-                    load.bytes.truncate(start);
-                    load.end = index;
-                    break;
-                }
-                Ok(()) => {
-                    load.sent.push((header.sequence, index));
-                    last = start;
-                }
-                Err(value) => {
-                    let error = RequestError::of(request, Failure::Value(value));
-                    refused.push(Refusal { index, error });
-                }
+            if let Err(value) = wire::encode(header, request, &mut load.bytes) {
+                let error = RequestError::of(request, Failure::Value(value));
+                refused.push(Refusal { index, error });
+                continue;
             }
+            if load.bytes.len() > LOAD - FENCE || load.sent.len() >= link.outstanding() {
+                load.bytes.truncate(start);
+                load.end = index;
+                break;
+            }
+            load.sent.push((header.sequence, index));
         }
-        wire::request_acknowledgement(&mut load.bytes, last);
         load
     }
 
     fn exchange(
-        &self,
+        self,
         link: &mut Link,
         requests: &[Request],
         refused: &mut Vec<Refusal>,
     ) -> Result<(), LinkError> {
-        let Some(&(last, _)) = self.sent.last() else { return Ok(()) };
-        link.send(&self.bytes)?;
-        loop {
-            for message in wire::messages(link.receive()?) {
-                let message = message.map_err(LinkError::Decode)?;
-                let answer = message.answer().map_err(LinkError::Decode)?;
-                let sent = self.sent.iter().find(|(sequence, _)| *sequence == message.sequence);
-                let Some(&(sequence, index)) = sent else { continue };
-                match answer {
-                    Answer::Refused(errno) => {
-                        if let Some(request) = requests.get(index) {
-                            let error = RequestError::of(request, Failure::Errno(errno));
-                            refused.push(Refusal { index, error });
-                        }
-                    }
-                    Answer::Overrun => return Err(LinkError::AnswersLost),
-                    Answer::Acknowledged | Answer::Data { .. } | Answer::Done | Answer::Nothing => {}
-                }
-                if sequence == last {
-                    return Ok(());
-                }
-            }
+        if self.sent.is_empty() {
+            return Ok(());
         }
+        link.deliver(self.bytes, |sequence, errno| {
+            let sent = self.sent.iter().find(|(sent, _)| *sent == sequence);
+            let Some(&(_, index)) = sent else { return };
+            if let Some(request) = requests.get(index) {
+                let error = RequestError::of(request, Failure::Errno(errno));
+                refused.push(Refusal { index, error });
+            }
+        })
     }
 }

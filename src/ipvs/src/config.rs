@@ -87,6 +87,9 @@ pub struct SyncDaemon {
     /// Directors with the same number hear each other; 0 on a backup hears all.
     pub sync_id: u8,
     /// Bytes of a message; the default follows the interface's MTU (1472 on Ethernet).
+    ///
+    /// The kernel quietly brings a master's down to what the MTU holds, and a
+    /// backup's into 1024 to 65507.
     pub max_message_length: Option<u16>,
     /// Multicast group; the default is 224.0.0.81.
     pub group: Option<IpAddr>,

@@ -1,5 +1,6 @@
 //! The handle: one method for each thing that the kernel can be asked or told.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::constants as k;
@@ -45,7 +46,7 @@ impl Ipvs {
         Ok(Self { link: Link::open(timeout)? })
     }
 
-    /// Does many requests in order, about 500 in each system call.
+    /// Does many requests in order, 64 KiB of them (about 500) in each system call.
     ///
     /// A request that is refused does not keep the following ones from being
     /// done: real servers of a service that was not added are refused too. This
@@ -161,6 +162,12 @@ impl Ipvs {
 
     /// Reads all virtual services with their real servers.
     ///
+    /// One question for the services and one for the real servers of each, all
+    /// on one socket. A socket runs one dump at a time (a second one is EBUSY),
+    /// and more sockets would gain nothing: the kernel does its work within
+    /// the caller's own `recv`, so there is no waiting to be filled. What helps
+    /// is room: the kernel fills 32 KiB at once for who offers that much.
+    ///
     /// The kernel offers no snapshot: a service that is deleted by somebody
     /// else meanwhile reads as one without real servers.
     ///
@@ -268,22 +275,13 @@ impl Ipvs {
         let header = self.header();
         let mut bytes = Vec::with_capacity(256);
         wire::encode(header, request, &mut bytes).map_err(Failure::Value)?;
-        wire::request_acknowledgement(&mut bytes, 0);
-        self.link.send(&bytes)?;
-        loop {
-            for message in wire::messages(self.link.receive()?) {
-                let message = message.map_err(LinkError::Decode)?;
-                if message.sequence != header.sequence {
-                    continue;
-                }
-                match message.answer().map_err(LinkError::Decode)? {
-                    Answer::Acknowledged => return Ok(()),
-                    Answer::Refused(errno) => return Err(Failure::Errno(errno)),
-                    Answer::Overrun => return Err(LinkError::AnswersLost.into()),
-                    Answer::Data { .. } | Answer::Done | Answer::Nothing => {}
-                }
+        let mut outcome = Ok(());
+        self.link.deliver(bytes, |sequence, errno| {
+            if sequence == header.sequence {
+                outcome = Err(Failure::Errno(errno));
             }
-        }
+        })?;
+        outcome
     }
 
     /// Asks for one thing.
@@ -354,5 +352,11 @@ impl Ipvs {
 
     fn header(&mut self) -> Header {
         Header { family_id: self.link.family_id(), sequence: self.link.next_sequence() }
+    }
+}
+
+impl fmt::Debug for Ipvs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ipvs").field("family_id", &self.link.family_id()).finish_non_exhaustive()
     }
 }

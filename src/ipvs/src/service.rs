@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::constants as k;
-use crate::{PersistenceEngine, RealServerEntry, Scheduler, Stats};
+use crate::{PersistenceEngine, RealServerEntry, Scheduler, Stats, ValueError};
 
 /// The family of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,6 +168,38 @@ pub enum Granularity {
     Prefix(u8),
     /// IPv4 only, a mask with holes. Other masks read as [`Granularity::Prefix`].
     Mask(Ipv4Addr),
+}
+
+impl Granularity {
+    /// All addresses that share this many leading bits, in the form in which the kernel's answer is read.
+    ///
+    /// ```
+    /// use ipvs::{Family, Granularity};
+    ///
+    /// assert_eq!(Granularity::from_prefix(Family::Ipv4, 24), Ok(Granularity::Prefix(24)));
+    /// assert_eq!(Granularity::from_prefix(Family::Ipv6, 128), Ok(Granularity::Client));
+    /// assert!(Granularity::from_prefix(Family::Ipv4, 64).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// When the family has no such prefix. IPv6 has none of 0 bits here: the kernel refuses it.
+    pub fn from_prefix(family: Family, bits: u8) -> Result<Self, ValueError> {
+        match (family, bits) {
+            (Family::Ipv4, 32) | (Family::Ipv6, 128) => Ok(Self::Client),
+            (Family::Ipv4, 0..32) | (Family::Ipv6, 1..128) => Ok(Self::Prefix(bits)),
+            (family, given) => Err(ValueError::Prefix { given, family }),
+        }
+    }
+
+    /// An IPv4 netmask, in the form in which the kernel's answer is read.
+    pub fn from_mask(mask: Ipv4Addr) -> Self {
+        let bits = mask.to_bits();
+        match (bits.leading_ones(), bits.count_ones()) {
+            (32, _) => Self::Client,
+            (leading, all) if leading == all => Self::Prefix(u8::try_from(all).unwrap_or(u8::MAX)),
+            _ => Self::Mask(mask),
+        }
+    }
 }
 
 /// A virtual service: what clients connect to.

@@ -56,8 +56,6 @@ impl<'a> Message<'a> {
     /// # Errors
     /// When it ends too early.
     pub fn answer(&self) -> Result<Answer<'a>, DecodeError> {
-        const NOOP: u16 = 1;
-        const OVERRUN: u16 = 4;
         if self.kind == u16::from(Nlmsg::Error) {
             return Ok(match self.status()? {
                 None => Answer::Acknowledged,
@@ -71,15 +69,15 @@ impl<'a> Message<'a> {
                 Ok(None) | Err(_) => Answer::Done,
             });
         }
-        match self.kind {
-            NOOP => Ok(Answer::Nothing),
-            OVERRUN => Ok(Answer::Overrun),
-            _ => {
-                let command = *self.payload.first().ok_or(DecodeError::Truncated)?;
-                let attributes = self.payload.get(GENL_HDRLEN..).ok_or(DecodeError::Truncated)?;
-                Ok(Answer::Data { command, attributes })
-            }
+        if self.kind == u16::from(Nlmsg::Noop) {
+            return Ok(Answer::Nothing);
         }
+        if self.kind == u16::from(Nlmsg::Overrun) {
+            return Ok(Answer::Overrun);
+        }
+        let command = *self.payload.first().ok_or(DecodeError::Truncated)?;
+        let attributes = self.payload.get(GENL_HDRLEN..).ok_or(DecodeError::Truncated)?;
+        Ok(Answer::Data { command, attributes })
     }
 
     /// The number that an error or the end of a dump begins with: 0, or an error number, negative.
@@ -544,21 +542,13 @@ fn address_of(family: Family, room: [u8; 16]) -> IpAddr {
 }
 
 fn granularity_of(family: Family, netmask: [u8; 4]) -> Result<Granularity, DecodeError> {
-    let prefix = match family {
-        Family::Ipv4 => {
-            let mask = u32::from_be_bytes(netmask);
-            if mask.count_ones() != mask.leading_ones() {
-                return Ok(Granularity::Mask(netmask.into()));
-            }
-            mask.leading_ones()
-        }
-        Family::Ipv6 => u32::from_ne_bytes(netmask),
-    };
-    match (family, u8::try_from(prefix)) {
-        (Family::Ipv4, Ok(32)) | (Family::Ipv6, Ok(128)) => Ok(Granularity::Client),
-        (_, Ok(prefix @ 0..=127)) => Ok(Granularity::Prefix(prefix)),
-        (_, Ok(_) | Err(_)) => {
-            Err(DecodeError::Unknown { attribute: k::IPVS_SVC_ATTR_NETMASK, value: prefix })
+    match family {
+        Family::Ipv4 => Ok(Granularity::from_mask(netmask.into())),
+        Family::Ipv6 => {
+            let value = u32::from_ne_bytes(netmask);
+            let unknown = DecodeError::Unknown { attribute: k::IPVS_SVC_ATTR_NETMASK, value };
+            let bits = u8::try_from(value).map_err(|_| unknown)?;
+            Granularity::from_prefix(family, bits).map_err(|_| unknown)
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use neli::consts::nl::NlmF;
+use neli::consts::nl::{NlmF, Nlmsg};
 
 use super::{GENL_HDRLEN, NLA_F_NESTED, NLA_HDRLEN, NLMSG_HDRLEN, ValueError, align};
 use crate::constants as k;
@@ -40,8 +40,7 @@ pub enum Question {
 
 /// Appends a message that asks for a change.
 ///
-/// The kernel answers only when it refuses, unless
-/// [`request_acknowledgement`] is called for the message.
+/// The kernel answers only when it refuses: append a fence, see [`encode_fence`].
 ///
 /// # Errors
 /// When a value cannot be sent. The buffer is then as before.
@@ -123,12 +122,19 @@ pub fn encode_question(header: Header, question: &Question, buffer: &mut Vec<u8>
     }
 }
 
-/// Asks the kernel to acknowledge the message that begins at `start` of the buffer even if all is well.
-pub fn request_acknowledgement(buffer: &mut [u8], start: usize) {
-    let flags = (NlmF::REQUEST | NlmF::ACK).bits().to_ne_bytes();
-    if let Some(place) = buffer.get_mut(start + 6..start + 8) {
-        place.copy_from_slice(&flags);
-    }
+/// Appends a message that does nothing and that the kernel acknowledges.
+///
+/// The kernel does the messages of one `sendmsg` in order, and says nothing of
+/// those that succeed: when the fence is acknowledged, every message before it
+/// is done or was refused. Asking for each message's own acknowledgement would
+/// not do: stopping a synchronisation daemon whose thread has not run yet ends
+/// with `EINTR` in the kernel, and netlink answers that with silence.
+pub fn encode_fence(sequence: u32, buffer: &mut Vec<u8>) {
+    buffer.extend(16u32.to_ne_bytes());
+    buffer.extend(u16::from(Nlmsg::Noop).to_ne_bytes());
+    buffer.extend((NlmF::REQUEST | NlmF::ACK).bits().to_ne_bytes());
+    buffer.extend(sequence.to_ne_bytes());
+    buffer.extend([0; 4]);
 }
 
 const REQUEST: NlmF = NlmF::REQUEST;

@@ -15,6 +15,8 @@
 //! Numbers are in the machine's byte order unless they come from a packet
 //! (addresses, ports, IPv4 netmasks).
 
+#[cfg(all(test, target_endian = "little"))]
+mod captured;
 mod decode;
 mod encode;
 #[cfg(test)]
@@ -27,7 +29,7 @@ pub use decode::{
     Answer, Attributes, Message, Messages, attributes, decode_family_id, decode_info, decode_real_server,
     decode_service, decode_sync_daemon, decode_timeouts, messages,
 };
-pub use encode::{Header, Question, encode, encode_question, request_acknowledgement};
+pub use encode::{Header, Question, encode, encode_fence, encode_question};
 
 use crate::Family;
 
