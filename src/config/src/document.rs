@@ -3,7 +3,9 @@
 //! Tables are deserialised singly because a whole nested configuration would need megabytes of
 //! stack. Every table contributes all its unknown and missing keys and its first type error.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -135,7 +137,7 @@ impl Reader<'_> {
             Ok(table) => Some(At::new(span, table)),
             Err(error) => {
                 let place = error.span().unwrap_or(span);
-                let draft = self.log.error(place, error.message()).allowed_by_reference();
+                let draft = self.log.error(place, plain(error.message())).allowed_by_reference();
                 if error.message() == FormError::UnknownWord.to_string() {
                     draft.mend_by_nearest_word();
                 }
@@ -147,6 +149,27 @@ impl Reader<'_> {
 
 fn describe(path: &str) -> &'static TableDoc {
     fields::table(path).expect("the reader asks for tables of the reference only")
+}
+
+/// Serde's words for a wrong type, in the file's words; other messages are already.
+fn plain(message: &str) -> Cow<'_, str> {
+    let prefixes = ["invalid type: ", "invalid value: "];
+    let rest = prefixes.iter().find_map(|prefix| message.strip_prefix(prefix));
+    let Some((given, wanted)) = rest.and_then(|rest| rest.rsplit_once(", expected ")) else {
+        return Cow::Borrowed(message);
+    };
+    let given = match given {
+        "map" => "a table",
+        "sequence" => "a list",
+        other => other,
+    };
+    let wanted = match wanted {
+        "a sequence" => "a list in [ ]",
+        "a boolean" => "true or false",
+        structure if structure.starts_with("struct ") => "a table",
+        other => other,
+    };
+    Cow::Owned(format!("{given} stands here, wanted is {wanted}"))
 }
 
 /// The table's known fields, without the tables that are read on their own.

@@ -20,6 +20,64 @@ fn the_examples_parse_without_a_finding() {
 }
 
 #[test]
+fn sync_on_the_inside_link_is_the_only_warning_of_an_everyday_pair() {
+    let text = include_str!("tests/everyday.toml");
+    let Parsed { config, warnings } = parse(text).unwrap_or_else(|findings| panic!("{findings}"));
+    let fields: Vec<_> = warnings.listed().iter().map(|finding| finding.field.as_str()).collect();
+    assert_eq!(fields, ["sync . interface"]);
+    assert_eq!(config.virtual_routers[0].advertisement_interval.as_millis(), 100);
+    assert_eq!(config.egress[0].protocols[1].to_string(), "udp/123");
+}
+
+#[test]
+fn every_kind_of_link_route_and_service_is_read() {
+    let text = "schema = 1
+        interface = [
+            { name = 'a', mac = '52:54:00:12:34:56', addresses = ['10.0.0.1/24', 'fd21::1/64'], mtu = 9000 },
+            { name = 'b', pci = '0000:01:00.0', addresses = ['192.0.2.1/31'], mss_clamp = true },
+            { name = 'c', bond = { mode = 'active-backup', devices = ['eth0', 'eth1'] } },
+            { name = 'd', vlan = { interface = 'c', id = 4094 } },
+        ]
+        route = [
+            { to = 'default', via = '192.0.2.0', source = '192.0.2.1', metric = 4294967295 },
+            { to = 'default', via = 'fe80::1', interface = 'd' },
+            { to = '10.9.0.0/16', interface = 'a' },
+            { to = '10.0.0.0/8', blackhole = true },
+        ]
+        service = [
+            { name = 'f', kind = 'ftp', addresses = ['192.0.2.1'], port = 2121, mark = 4294967295, active = 'masquerade',
+              passive = 'server', passive_ports = '1024', tls = 'required', scheduler = 'mh', persistence = '744h',
+              forwarding = 'direct', real_server = [{ addresses = ['10.0.0.2'], weight = 65535 }],
+              check = { kind = 'tcp', port = 65535, interval = '1h', timeout = '60s', down_after = 10, up_after = 1 } },
+            { name = 'm', kind = 'mark', mark = 5, real_server = [{ addresses = ['fd21::2', '10.0.0.2'] }] },
+            { name = 'u', kind = 'udp', port = 53, addresses = ['fd21::1'], scheduler = 'sh',
+              real_server = [{ addresses = ['fd21::2'], port = 5353 }] },
+        ]
+        [timeouts]
+        tcp = '744h'
+        tcp_fin = '1s'";
+    let Parsed { config, warnings } = parse(text).unwrap_or_else(|findings| panic!("{findings}"));
+    assert!(warnings.is_empty(), "{warnings}");
+    assert_eq!(config.interfaces[0].link, Link::Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
+    assert!(matches!(&config.interfaces[1].link, Link::Pci(pci) if pci == "0000:01:00.0"));
+    assert!(
+        matches!(&config.interfaces[2].link, Link::Bond { mode: BondMode::ActiveBackup, devices } if devices.len() == 2)
+    );
+    assert!(matches!(&config.interfaces[3].link, Link::Vlan { parent, id: 4094 } if parent.position() == 2));
+    assert_eq!(config.routes[3].via, NextHop::Blackhole);
+    assert_eq!(
+        config.services.iter().map(Service::mark).collect::<Vec<_>>(),
+        [Some(u32::MAX), Some(5), None]
+    );
+    assert_eq!(
+        config.services[0].check.map(|check| (check.interval.as_secs(), check.down_after)),
+        Some((3600, 10))
+    );
+    let both = config.real_servers_of(&config.services[1])[0].addresses().map(|address| address.is_ipv6());
+    assert_eq!(both.collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
 fn tables_may_be_written_in_one_line() {
     let text = "schema = 1
         interface = [{ name = 'inside', device = 'eth0', addresses = ['10.0.0.1/24'] }]

@@ -99,7 +99,21 @@ fn every_field_with_a_value_of_a_wrong_type_is_named_with_what_it_takes() {
             let column = field.name.len() + " = ".len() + 1;
             assert!(named.column >= column, "{text}{named}");
             assert!(!named.given.is_empty(), "{text}{named}");
+            for foreign in ["struct", "Raw", "sequence", "map", "expected"] {
+                assert!(!named.reason.contains(foreign), "{text}{named}");
+            }
         }
+    }
+}
+
+#[test]
+fn a_table_inside_a_table_is_asked_for_in_words() {
+    for key in ["vlan", "bond"] {
+        let text = format!("schema = 1\n[[interface]]\nname = 'n'\n{key} = 5\n");
+        let Err(findings) = parse(&text) else { panic!("{text}: it was read") };
+        let finding = &findings.listed()[0];
+        assert_eq!(finding.field, format!("interface \"n\" . {key}"));
+        assert_eq!(finding.reason, "integer `5` stands here, wanted is a table");
     }
 }
 
