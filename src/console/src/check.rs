@@ -19,15 +19,14 @@ pub(crate) fn file(path: &Path) -> Result<Answer, Failure> {
     let name = path.display().to_string();
     Ok(match mark21_config::parse_bytes(&bytes) {
         Ok(parsed) => {
-            let verdict = format!("{name}: good");
             let text = match parsed.warnings.is_empty() {
-                true => verdict,
-                false => format!("{}\n{verdict}, with warnings", shown(&parsed.warnings, &bytes, &name)),
+                true => format!("{name}: good"),
+                false => shown(&parsed.warnings, &bytes, &name),
             };
             Answer { text, value: value(true, &parsed.warnings), code: Code::Done }
         }
         Err(findings) => Answer {
-            text: format!("{}\n{name}: refused; nothing was changed", shown(&findings, &bytes, &name)),
+            text: shown(&findings, &bytes, &name),
             value: value(false, &findings),
             code: Code::Refused,
         },
@@ -71,8 +70,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn shown(findings: &Findings, bytes: &[u8], name: &str) -> String {
-    let _ = (bytes, name);
-    findings.to_string()
+    findings.render(&String::from_utf8_lossy(bytes), name).to_string().trim_end().to_owned()
 }
 
 fn value(accepted: bool, findings: &Findings) -> Value {

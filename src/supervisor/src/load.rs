@@ -83,7 +83,8 @@ fn candidate(store: &Store, stored: Stored) -> Result<Attempt, String> {
         Ok(parsed) => Ok(Attempt { origin: Origin::Candidate, stored, config: parsed.config }),
         Err(findings) => {
             let reason = first_of(&findings);
-            crate::log::error(format_args!("mark21.toml is refused:\n{findings}"));
+            let text = String::from_utf8_lossy(&stored.text);
+            crate::log::error(format_args!("refused:\n{}", findings.render(&text, "mark21.toml")));
             if let Err(error) = store.refuse(Refusal { digest, reason: reason.clone() }) {
                 crate::log::error(format_args!("the refusal is not remembered: {}", chain(&error)));
             }

@@ -172,6 +172,6 @@ fn check(text: &str) -> Verdict {
         accepted,
         findings: listed.collect(),
         unlisted: findings.omitted() as u64,
-        rendered: findings.to_string(),
+        rendered: findings.render(text, "configuration").to_string(),
     }
 }
