@@ -244,5 +244,7 @@ fn plug(wire: &Namespace, host: &Namespace, device: &str, segment: Segment) -> R
     let port = format!("{}-{}", host.name(), segment.name());
     wire.ip(&format!("link add {port} type veth peer name {device} netns {}", host.name()))?;
     wire.ip(&format!("link set {port} master {} up", segment.name()))?;
+    wire.sysctl(&format!("ipv6/conf/{port}/disable_ipv6"), "1")?;
+    host.sysctl(&format!("ipv6/conf/{device}/accept_ra"), "0")?;
     host.ip(&format!("link set {device} up"))
 }
