@@ -1,32 +1,69 @@
 //! Reads the kernel's state and changes it. No decisions: what to change comes as a
-//! [`Plan`](mark21_reconcile::Plan), in order.
+//! [`Plan`], in order.
 //!
 //! [`Kernel::machine`] says what the box is, [`Kernel::observe`] what the kernel holds,
 //! [`Kernel::apply`] performs a plan's changes one after the other and stops at the first error.
-//! [`Watch`] tells that somebody else has changed something.
+//! [`Watch`] tells that somebody has changed something.
 //!
 //! Everything needs `CAP_NET_ADMIN` in the initial user namespace; modules need `CAP_SYS_MODULE`.
-#![deny(unsafe_op_in_unsafe_fn)]
+//! Netlink is spoken by hand here, in [`netlink`]: the requests are few, the answers must be known to
+//! come from the kernel, and no thread may run beside the supervisor's.
+#![forbid(unsafe_code)]
 
+mod addresses;
 mod error;
+mod firewall;
+mod links;
+mod modules;
+mod netlink;
+mod routes;
+mod sysctls;
+mod tables;
 mod watch;
 
-use mark21_reconcile::{Change, Desired, Machine, Observed, Plan, Ruleset};
+use std::fs;
+
+use ipvs::Ipvs;
+use mark21_reconcile::firewall::RuleCount;
+use mark21_reconcile::{
+    Change, Desired, IPV4_FORWARDING, IPV6_FORWARDING, Machine, Observed, ObservedIpvs, Plan, Ruleset,
+};
 
 pub use error::{ApplyError, ObserveError, OpenError};
+pub use firewall::NftRefusal;
 pub use watch::{Foreign, Watch};
 
+use error::Cause;
+use modules::Modules;
+use netlink::Socket;
+
+/// The module of IPVS itself. Asking for its netlink family would make the kernel load it, without
+/// our parameters, so it is looked for first.
+const IPVS_MODULE: &str = "ip_vs";
+/// The FTP helper is looked for even where it is not wanted.
+const FTP_HELPER: &str = "ip_vs_ftp";
+const NFT_MODULE: &str = "nf_tables";
+
 /// The kernel of this box, in the network namespace of the thread that opened it.
-#[derive(Debug)]
-pub struct Kernel {}
+pub struct Kernel {
+    route: Socket,
+    modules: Modules,
+    /// Opened when the module is there.
+    ipvs: Option<Ipvs>,
+}
 
 impl Kernel {
     /// Opens the sockets.
     ///
     /// # Errors
-    /// When the kernel refuses a netlink socket.
+    /// When the kernel refuses a netlink socket, or depmod's files cannot be read.
     pub fn open() -> Result<Self, OpenError> {
-        Ok(Self {})
+        let failed = |what| move |cause| OpenError { what, cause };
+        Ok(Self {
+            route: Socket::open().map_err(failed("rtnetlink"))?,
+            modules: Modules::read().map_err(failed("/lib/modules"))?,
+            ipvs: None,
+        })
     }
 
     /// What the box is: its memory and its network ports.
@@ -34,7 +71,10 @@ impl Kernel {
     /// # Errors
     /// When the kernel does not say.
     pub fn machine(&mut self) -> Result<Machine, ObserveError> {
-        Ok(Machine::default())
+        Ok(Machine {
+            memory_bytes: memory_bytes()?,
+            ports: links::ports(&mut self.route).map_err(reading("ports"))?,
+        })
     }
 
     /// What the kernel holds of all that matters to `desired`.
@@ -43,25 +83,134 @@ impl Kernel {
     ///
     /// # Errors
     /// When a part of the kernel cannot be read.
-    pub fn observe(&mut self, _desired: &Desired) -> Result<Observed, ObserveError> {
-        Ok(Observed::default())
+    pub fn observe(&mut self, desired: &Desired) -> Result<Observed, ObserveError> {
+        let modules = desired.modules.iter().map(|module| module.name.as_str());
+        let is_on = |path| Ok(sysctls::read(path)?.is_some_and(|value| value != "0"));
+        Ok(Observed {
+            modules: self.modules.observe(modules.chain([FTP_HELPER])),
+            sysctls: sysctls::observe(desired.sysctls.iter().map(|sysctl| sysctl.path.as_str()))?,
+            firewall: self.firewall()?,
+            links: links::observe(&mut self.route).map_err(reading("links"))?,
+            addresses: addresses::observe(&mut self.route).map_err(reading("addresses"))?,
+            routes: routes::observe(&mut self.route).map_err(reading("routes"))?,
+            ipvs: self.ipvs_tables()?,
+            forwarding_v4: is_on(IPV4_FORWARDING)?,
+            forwarding_v6: is_on(IPV6_FORWARDING)?,
+        })
     }
 
     /// Performs the plan's changes in order and stops at the first error. `progress` is told each
     /// change that was made; IPVS changes go out in batches, so it hears of those of a batch together.
     ///
     /// # Errors
-    /// With the change that was refused; those before it are made.
-    pub fn apply(&mut self, _plan: &Plan, _progress: impl FnMut(&Change)) -> Result<(), ApplyError> {
+    /// With the change that was refused; those before it are made. Of a batch of IPVS changes those
+    /// behind it are made as well.
+    pub fn apply(&mut self, plan: &Plan, mut progress: impl FnMut(&Change)) -> Result<(), ApplyError> {
+        let same_batch =
+            |here: &Change, next: &Change| matches!((here, next), (Change::Ipvs(_), Change::Ipvs(_)));
+        for batch in plan.changes.chunk_by(same_batch) {
+            self.apply_batch(batch, &mut progress)?;
+        }
         Ok(())
     }
 
-    /// Asks nft whether it would take our table together with an operator's `extra` text in nft
-    /// syntax. Changes nothing.
+    /// Asks nft whether it would take our table, and an operator's `extra` text in nft syntax.
+    /// Changes nothing.
     ///
     /// # Errors
     /// With nft's own words.
-    pub fn check_firewall(&mut self, _ruleset: &Ruleset, _extra: Option<&str>) -> Result<(), ApplyError> {
+    pub fn check_firewall(&mut self, ruleset: &Ruleset, extra: Option<&str>) -> Result<(), ApplyError> {
+        let checked = firewall::check(ruleset).and_then(|()| extra.map_or(Ok(()), firewall::check_text));
+        checked.map_err(|cause| ApplyError { change: None, cause })
+    }
+
+    /// The rules of our table as they are in the kernel, with their counters.
+    ///
+    /// # Errors
+    /// When nft cannot list it.
+    pub fn rule_counts(&mut self) -> Result<Vec<RuleCount>, ObserveError> {
+        if self.modules.is_absent(NFT_MODULE) {
+            return Ok(Vec::new());
+        }
+        let listing = firewall::listing().map_err(reading("the firewall"))?;
+        let counts = listing.map_or(Ok(Vec::new()), |listing| Ruleset::counts(&listing));
+        counts.map_err(reading("the firewall"))
+    }
+
+    fn apply_batch(
+        &mut self,
+        batch: &[Change],
+        progress: &mut impl FnMut(&Change),
+    ) -> Result<(), ApplyError> {
+        let Some(first) = batch.first() else { return Ok(()) };
+        let failed = |cause: Cause| ApplyError { change: Some(Box::new(first.clone())), cause };
+        let failed_io = |cause: std::io::Error| failed(cause.into());
+        match first {
+            Change::Module(change) => self.modules.apply(change).map_err(failed_io)?,
+            Change::Sysctl { sysctl, .. } => sysctls::apply(sysctl).map_err(failed_io)?,
+            Change::Firewall { ruleset, .. } => firewall::apply(ruleset).map_err(failed)?,
+            Change::Link(change) => links::apply(&mut self.route, change).map_err(failed_io)?,
+            Change::Address(change) => addresses::apply(&mut self.route, change).map_err(failed_io)?,
+            Change::Route(change) => routes::apply(&mut self.route, change).map_err(failed_io)?,
+            Change::Forwarding(on) => sysctls::forward(*on).map_err(failed_io)?,
+            Change::Ipvs(_) => {
+                let changes: Vec<_> = batch
+                    .iter()
+                    .filter_map(|change| match change {
+                        Change::Ipvs(ipvs) => Some((change, ipvs)),
+                        _ => None,
+                    })
+                    .collect();
+                return tables::apply(open_ipvs(&mut self.ipvs).map_err(failed)?, &changes, progress);
+            }
+        }
+        progress(first);
         Ok(())
     }
+
+    fn firewall(&mut self) -> Result<Option<Ruleset>, ObserveError> {
+        if self.modules.is_absent(NFT_MODULE) {
+            return Ok(None);
+        }
+        firewall::observe().map_err(reading("the firewall"))
+    }
+
+    fn ipvs_tables(&mut self) -> Result<ObservedIpvs, ObserveError> {
+        if !self.modules.is_present(IPVS_MODULE) {
+            self.ipvs = None;
+            return Ok(ObservedIpvs::default());
+        }
+        let ipvs = open_ipvs(&mut self.ipvs).map_err(reading("IPVS"))?;
+        tables::observe(ipvs).map_err(reading("IPVS"))
+    }
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kernel").field("ipvs", &self.ipvs.is_some()).finish_non_exhaustive()
+    }
+}
+
+fn open_ipvs(slot: &mut Option<Ipvs>) -> Result<&mut Ipvs, Cause> {
+    let ipvs = match slot.take() {
+        Some(ipvs) => ipvs,
+        None => Ipvs::open()?,
+    };
+    Ok(slot.insert(ipvs))
+}
+
+/// Names what could not be read.
+fn reading<E: Into<Cause>>(what: &str) -> impl FnOnce(E) -> ObserveError {
+    let what = what.to_owned();
+    |cause| ObserveError { what, cause: cause.into() }
+}
+
+/// `MemTotal`, in bytes; /proc/meminfo tells KiB.
+fn memory_bytes() -> Result<u64, ObserveError> {
+    let path = "/proc/meminfo";
+    let text = fs::read_to_string(path).map_err(reading(path))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    let number = number.ok_or("no MemTotal").map_err(reading(path))?;
+    Ok(number.saturating_mul(1024))
 }
