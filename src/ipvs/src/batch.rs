@@ -21,7 +21,9 @@ pub(crate) fn apply(link: &mut Link, requests: &[Request]) -> Result<(), ApplyEr
     let mut refused = Vec::new();
     let mut next = 0;
     while next < requests.len() {
-        let load = Load::fill(link, requests, next, &mut refused);
+        let most = link.outstanding();
+        let header = || Header { family_id: link.family_id(), sequence: link.next_sequence() };
+        let load = Load::fill(header, most, requests, next, &mut refused);
         let answered = next;
         next = load.end;
         if let Err(source) = load.exchange(link, requests, &mut refused) {
@@ -46,17 +48,28 @@ struct Load {
 }
 
 impl Load {
-    fn fill(link: &mut Link, requests: &[Request], from: usize, refused: &mut Vec<Refusal>) -> Self {
+    /// Takes requests from the one at `from` on, as many as go out at once but no more than `most`.
+    fn fill(
+        mut header: impl FnMut() -> Header,
+        most: usize,
+        requests: &[Request],
+        from: usize,
+        refused: &mut Vec<Refusal>,
+    ) -> Self {
         let mut load = Self { bytes: Vec::with_capacity(LOAD), sent: Vec::new(), end: requests.len() };
         for (index, request) in requests.iter().enumerate().skip(from) {
+            if load.sent.len() >= most {
+                load.end = index;
+                break;
+            }
             let start = load.bytes.len();
-            let header = Header { family_id: link.family_id(), sequence: link.next_sequence() };
+            let header = header();
             if let Err(value) = wire::encode(header, request, &mut load.bytes) {
                 let error = RequestError::of(request, Failure::Value(value));
                 refused.push(Refusal { index, error });
                 continue;
             }
-            if load.bytes.len() > LOAD - FENCE || load.sent.len() >= link.outstanding() {
+            if load.bytes.len() > LOAD - FENCE {
                 load.bytes.truncate(start);
                 load.end = index;
                 break;
@@ -83,5 +96,57 @@ impl Load {
                 refused.push(Refusal { index, error });
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{ForwardingMethod, RealServer, RealServerId, ServiceId, Timeouts};
+
+    /// All loads of a list, and the places of those requests that cannot be sent.
+    fn loads(requests: &[Request], most: usize) -> (Vec<Load>, Vec<usize>) {
+        let (mut loads, mut refused, mut sequence, mut next) = (Vec::new(), Vec::new(), 0, 0);
+        while next < requests.len() {
+            let header = || {
+                sequence += 1;
+                Header { family_id: 32, sequence }
+            };
+            let load = Load::fill(header, most, requests, next, &mut refused);
+            assert!(load.end > next, "a load takes at least one request");
+            next = load.end;
+            loads.push(load);
+        }
+        (loads, refused.iter().map(|refusal| refusal.index).collect())
+    }
+
+    fn server(port: u16) -> Request {
+        let server = RealServer::new(RealServerId::new([10, 0, 0, 11], port), ForwardingMethod::Masquerade);
+        Request::AddRealServer(ServiceId::tcp([192, 0, 2, 10], 21), server)
+    }
+
+    #[test]
+    fn every_request_goes_out_once_and_in_order() {
+        let impossible = Request::SetTimeouts(Timeouts { tcp: Some(Duration::ZERO), ..Timeouts::default() });
+        let mut requests: Vec<_> = (0..2000).map(server).collect();
+        for place in [0, 7, 1999] {
+            requests[place] = impossible;
+        }
+        for (most, least_loads) in [(1, 1997), (10, 200), (usize::MAX, 5)] {
+            let (loads, refused) = loads(&requests, most);
+            assert!(loads.len() >= least_loads, "{} loads of at most {most}", loads.len());
+            assert_eq!(refused, [0, 7, 1999]);
+            let sent: Vec<_> = loads.iter().flat_map(|load| &load.sent).map(|(_, index)| *index).collect();
+            let expected: Vec<_> = (0..2000).filter(|index| !refused.contains(index)).collect();
+            assert_eq!(sent, expected);
+            for load in &loads {
+                assert!(load.sent.len() <= most && load.bytes.len() + FENCE <= LOAD);
+                let messages: Vec<_> =
+                    wire::messages(&load.bytes).map(|message| message.expect("whole").sequence).collect();
+                assert_eq!(messages, load.sent.iter().map(|(sequence, _)| *sequence).collect::<Vec<_>>());
+            }
+        }
     }
 }

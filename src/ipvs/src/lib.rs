@@ -42,8 +42,6 @@
 //! [`wire`] encodes and decodes without a socket, for tests, fuzzing and other
 //! transports; [`constants`] has the kernel's numbers under the kernel's names.
 
-#![deny(unsafe_op_in_unsafe_fn)]
-
 mod batch;
 mod config;
 pub mod constants;
@@ -65,7 +63,13 @@ pub use handle::Ipvs;
 pub use name::{InterfaceName, NameError, PersistenceEngine, Scheduler};
 pub use real_server::{ForwardingMethod, RealServer, RealServerEntry, RealServerId, Tunnel, TunnelFlags};
 pub use request::Request;
+pub use rustix::io::Errno;
 pub use service::{
     Family, Flags, Granularity, Persistence, Protocol, ServiceEntry, ServiceId, TableEntry, VirtualService,
 };
 pub use wire::{DecodeError, ValueError};
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -15,21 +15,20 @@
 //! Numbers are in the machine's byte order unless they come from a packet
 //! (addresses, ports, IPv4 netmasks).
 
-#[cfg(all(test, target_endian = "little"))]
-mod captured;
 mod decode;
 mod encode;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use decode::{
-    Answer, Attributes, Message, Messages, attributes, decode_family_id, decode_info, decode_real_server,
-    decode_service, decode_sync_daemon, decode_timeouts, messages,
+    decode_family_id, decode_info, decode_real_server, decode_service, decode_sync_daemon, decode_timeouts,
 };
 pub use encode::{Header, Question, encode, encode_fence, encode_question};
+pub use walk::{Answer, Attributes, Message, Messages, attributes, messages};
 
 use crate::Family;
 
@@ -121,6 +120,8 @@ pub enum DecodeError {
         /// The kernel's number of the attribute.
         attribute: u16,
     },
+    /// A refusal with a number that is none of the kernel's.
+    ErrorNumber(i32),
     /// An answer to another command than was asked.
     Command {
         /// The command's number.
@@ -138,6 +139,7 @@ impl fmt::Display for DecodeError {
                 write!(f, "attribute {attribute} has the unknown value {value}")
             }
             Self::Name { attribute } => write!(f, "attribute {attribute} is no name"),
+            Self::ErrorNumber(number) => write!(f, "{number} is no error number"),
             Self::Command { command } => write!(f, "an answer to command {command} was not awaited"),
         }
     }
