@@ -40,8 +40,6 @@ use netlink::Socket;
 /// The module of IPVS itself. Asking for its netlink family would make the kernel load it, without
 /// our parameters, so it is looked for first.
 const IPVS_MODULE: &str = "ip_vs";
-/// The FTP helper is looked for even where it is not wanted.
-const FTP_HELPER: &str = "ip_vs_ftp";
 const NFT_MODULE: &str = "nf_tables";
 
 /// The kernel of this box, in the network namespace of the thread that opened it.
@@ -84,10 +82,11 @@ impl Kernel {
     /// # Errors
     /// When a part of the kernel cannot be read.
     pub fn observe(&mut self, desired: &Desired) -> Result<Observed, ObserveError> {
-        let modules = desired.modules.iter().map(|module| module.name.as_str());
+        let wanted = desired.modules.iter().map(|module| module.name.as_str());
+        let unwanted = desired.unwanted_modules.iter().map(String::as_str);
         let is_on = |path| Ok(sysctls::read(path)?.is_some_and(|value| value != "0"));
         Ok(Observed {
-            modules: self.modules.observe(modules.chain([FTP_HELPER])),
+            modules: self.modules.observe(wanted.chain(unwanted)),
             sysctls: sysctls::observe(desired.sysctls.iter().map(|sysctl| sysctl.path.as_str()))?,
             firewall: self.firewall()?,
             links: links::observe(&mut self.route).map_err(reading("links"))?,

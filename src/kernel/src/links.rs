@@ -212,8 +212,8 @@ fn header(index: i32, flags: u32, change: u32) -> Vec<u8> {
 /// The PCI address on the way to a device: `0000:01:00.0`. Virtio devices stand below theirs.
 fn pci_address(device: &str) -> Option<String> {
     let path = Path::new("/sys/class/net").join(device).join("device").canonicalize().ok()?;
-    let parts = path.iter().filter_map(|part| part.to_str());
-    parts.filter(|part| is_pci_address(part)).next_back().map(str::to_owned)
+    let mut parts = path.iter().filter_map(|part| part.to_str());
+    parts.rfind(|part| is_pci_address(part)).map(str::to_owned)
 }
 
 fn is_pci_address(part: &str) -> bool {

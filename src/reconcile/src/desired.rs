@@ -15,6 +15,8 @@ use crate::sysctls::{self, Sysctl};
 pub struct Desired {
     /// In loading order.
     pub modules: Vec<Module>,
+    /// Must not be loaded.
+    pub unwanted_modules: Vec<String>,
     /// Without the forwarding switches.
     pub sysctls: Vec<Sysctl>,
     /// The table of our own.
@@ -43,6 +45,7 @@ impl Desired {
         let devices: Vec<&str> = links.iter().map(|link| link.device.as_str()).collect();
         Self {
             modules: modules::modules(&context),
+            unwanted_modules: modules::unwanted(&context),
             sysctls: sysctls::sysctls(&context, &devices),
             firewall: firewall::build(&context),
             addresses: links::addresses(&context),

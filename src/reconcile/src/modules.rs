@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mark21_config::{ActiveSource, Link, Passive, ServiceKind};
+use mark21_config::{ActiveSource, Config, Link, Passive, ServiceKind};
 
 use crate::context::Context;
 
-/// The FTP helper: must not be loaded unless a service asks for it.
-pub(crate) const FTP_HELPER: &str = "ip_vs_ftp";
+/// The FTP helper.
+const FTP_HELPER: &str = "ip_vs_ftp";
 /// What the table of a fail-secure box needs.
 const FIREWALL: [&str; 1] = ["nf_tables"];
 /// What any other table needs besides.
@@ -62,16 +62,30 @@ pub(crate) fn modules(context: &Context<'_>) -> Vec<Module> {
     }
     let schedulers: BTreeSet<&str> = config.services.iter().map(|service| service.scheduler.name()).collect();
     modules.extend(schedulers.into_iter().map(|name| Module::plain(format!("ip_vs_{name}"))));
-    let helped = config.services.iter().filter_map(|service| match &service.kind {
-        ServiceKind::Ftp(ftp) => (ftp.passive == Passive::Rewrite).then_some(ftp.port),
-        ServiceKind::Tcp { .. } | ServiceKind::Udp { .. } | ServiceKind::Mark { .. } => None,
-    });
-    let helped: BTreeSet<u16> = helped.collect();
+    let helped = control_ports(config, Passive::Rewrite);
     if !helped.is_empty() {
         let ports: Vec<String> = helped.iter().map(u16::to_string).collect();
         modules.push(Module::with(FTP_HELPER, "ports", ports.join(",")));
     }
     modules
+}
+
+/// The helper, where servers announce the address themselves and nobody needs it: it would take their
+/// virtual address for the server's, and PASV would hang.
+pub(crate) fn unwanted(context: &Context<'_>) -> Vec<String> {
+    let rewritten = control_ports(context.config, Passive::Rewrite);
+    let announced = control_ports(context.config, Passive::Server);
+    let is_unwanted = rewritten.is_empty() && !announced.is_empty();
+    is_unwanted.then(|| FTP_HELPER.to_owned()).into_iter().collect()
+}
+
+/// The control ports of the FTP services whose passive replies are made so.
+fn control_ports(config: &Config, passive: Passive) -> BTreeSet<u16> {
+    let ports = config.services.iter().filter_map(|service| match &service.kind {
+        ServiceKind::Ftp(ftp) => (ftp.passive == passive).then_some(ftp.port),
+        ServiceKind::Tcp { .. } | ServiceKind::Udp { .. } | ServiceKind::Mark { .. } => None,
+    });
+    ports.collect()
 }
 
 /// The modules of a box without a configuration.

@@ -8,7 +8,6 @@ use crate::ipvs::{ServiceKey, VirtualService};
 use crate::links::{
     ADDRESS_PROTOCOL_STATIC, ADDRESS_PROTOCOL_VRRP, Address, CREATED_LINK_GROUP, Link, LinkKind,
 };
-use crate::modules::FTP_HELPER;
 use crate::observed::{Observed, ObservedAddress, ObservedLink, ObservedService};
 use crate::sysctls::RESET_WITH_FORWARDING;
 
@@ -77,9 +76,8 @@ fn modules(desired: &Desired, observed: &Observed) -> Vec<Change> {
         });
         differs.map(|(parameter, was)| ModuleChange::Reload { module: module.clone(), parameter, was })
     });
-    let helper_stays = desired.modules.iter().any(|module| module.name == FTP_HELPER);
-    let unwanted = observed.modules.contains_key(FTP_HELPER) && !helper_stays;
-    let unload = unwanted.then(|| ModuleChange::Unload(FTP_HELPER.to_owned()));
+    let unwanted = desired.unwanted_modules.iter().filter(|name| observed.modules.contains_key(*name));
+    let unload = unwanted.cloned().map(ModuleChange::Unload);
     wanted.chain(unload).map(Change::Module).collect()
 }
 
