@@ -153,3 +153,6 @@ impl Run {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,8 +188,7 @@ fn a_planned_hand_over_leaves_no_moment_without_an_active_router() {
         let before = lan.actives(0)[0];
         lan.input(before, Input::Resign(Resignation::Bounded));
         let (begin, end) = (lan.now, lan.now + micros + 1_000);
-        while lan.now < end {
-            lan.run_until(lan.now + 10);
+        while lan.step(end) {
             assert!(!lan.actives(0).is_empty(), "somebody holds the addresses");
         }
         assert_eq!(lan.actives(0), [1 - before], "within one interval of {begin}");

@@ -60,8 +60,7 @@ fn a_box_that_loses_its_inside_link_gives_away_outside_too() {
     assert_eq!(lan.stations[0].router.membership(), Membership::Offering);
     // One Active_Down_Interval: nothing can be said on the link that is down.
     let end = lan.now + 4 * INTERVAL;
-    while lan.now < end {
-        lan.run_until(lan.now + 1_000);
+    while lan.step(end) {
         assert!(!lan.actives(OUTSIDE).is_empty(), "somebody answers outside all the time");
     }
     assert_eq!(memberships(&lan), [B, Membership::Faulted, A, A]);
@@ -122,8 +121,7 @@ fn a_planned_hand_over_moves_both_roles() {
     lan.input(0, Input::Resign(Resignation::Bounded));
     lan.input(1, Input::Resign(Resignation::Bounded));
     let end = lan.now + 2 * INTERVAL;
-    while lan.now < end {
-        lan.run_until(lan.now + 100);
+    while lan.step(end) {
         for segment in [OUTSIDE, INSIDE] {
             assert!(!lan.actives(segment).is_empty(), "somebody holds the addresses");
         }

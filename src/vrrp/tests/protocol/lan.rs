@@ -127,27 +127,28 @@ impl Lan {
 
     /// Everything that happens until `until`.
     pub(crate) fn run_until(&mut self, until: u64) {
-        loop {
-            let arrival = self.air.peek().map(|Reverse(flight)| flight.arrival);
-            let timer = self.next_timer();
-            let packet_first = match (arrival, timer) {
-                (None, None) => break,
-                (Some(_), None) => true,
-                (None, Some(_)) => false,
-                (Some(arrival), Some((due, _))) => arrival <= due,
-            };
-            let due = if packet_first { arrival } else { timer.map(|(due, _)| due) }.expect("one of both");
-            if due > until {
-                break;
+        while self.step(until) {}
+    }
+
+    /// The next thing that happens; `false` when it is `until` first.
+    pub(crate) fn step(&mut self, until: u64) -> bool {
+        let arrival = self.air.peek().map(|Reverse(flight)| flight.arrival);
+        let timer = self.next_timer();
+        let next = arrival.into_iter().chain(timer.map(|(due, _)| due)).min();
+        let Some(due) = next.filter(|due| *due <= until) else {
+            self.now = until;
+            return false;
+        };
+        self.now = self.now.max(due);
+        match timer {
+            // Packets come first, as the crate asks of its caller.
+            Some((_, station)) if arrival.is_none_or(|arrival| arrival > due) => {
+                self.input(station, Input::Timer);
             }
-            self.now = self.now.max(due);
-            match timer {
-                Some((_, station)) if !packet_first => self.input(station, Input::Timer),
-                Some(_) | None => self.deliver(),
-            }
-            self.check();
+            Some(_) | None => self.deliver(),
         }
-        self.now = until;
+        self.check();
+        true
     }
 
     /// Stations of a segment that are Active.

@@ -47,8 +47,8 @@ impl Rng {
     }
 }
 
-/// Runs `run` with `count` different seeds (`RUNS` in the environment: with so many), or with the
-/// one of `SEED`. A failure prints the seed that brings it back.
+/// Runs `run` with `count` different seeds (`TIMES` in the environment: so many times as many), or
+/// with the one of `SEED`. A failure prints the seed that brings it back.
 pub(crate) fn runs(count: u64, run: impl Fn(&mut Rng)) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     if let Some(seed) = number("SEED") {
@@ -56,7 +56,7 @@ pub(crate) fn runs(count: u64, run: impl Fn(&mut Rng)) {
     }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let mut seeds = Rng::new(u64::from(since.subsec_nanos()) ^ since.as_secs() << 30);
-    for _ in 0..number("RUNS").unwrap_or(count) {
+    for _ in 0..count * number("TIMES").unwrap_or(1) {
         let seed = seeds.next();
         let outcome = catch_unwind(AssertUnwindSafe(|| run(&mut Rng::new(seed))));
         if let Err(panic) = outcome {
