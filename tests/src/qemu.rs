@@ -14,6 +14,7 @@ use crate::Result;
 use crate::lines::Lines;
 use crate::namespace::Namespace;
 use crate::process::Background;
+use crate::scenario::lab_root;
 use crate::topology::Segment;
 
 /// QEMU answers at once; a busy host may not.
@@ -61,11 +62,15 @@ impl Qemu {
         let sockets = PathBuf::from("/run/mark21-lab").join(name);
         fs::create_dir_all(&sockets).with_context(|| format!("{}", sockets.display()))?;
         let mut command = wire.host_command("qemu-system-x86_64");
-        command.args(["-name", name, "-S", "-machine", "pc", "-accel", "tcg", "-m", "256", "-smp", "1"]);
+        command.args(["-name", name, "-S", "-machine", "pc", "-accel", "tcg", "-smp", "1"]);
         command.args(["-nodefaults", "-no-user-config", "-display", "none"]);
-        if machine.firmware == Firmware::Uefi {
-            command.arg("-bios").arg(crate::scenario::lab_root().join("usr/share/ovmf/OVMF.fd"));
-        }
+        match machine.firmware {
+            Firmware::Bios => command.args(["-m", "256"]),
+            // OVMF keeps so much of 256 MB that GRUB cannot load a kernel.
+            Firmware::Uefi => {
+                command.args(["-m", "512", "-bios"]).arg(lab_root().join("usr/share/ovmf/OVMF.fd"))
+            }
+        };
         let mut option = |flag: &str, value: String| {
             command.arg(flag).arg(value);
         };
