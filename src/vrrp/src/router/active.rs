@@ -62,14 +62,16 @@ impl Router {
         match (active.stance, heard.priority.is_resigned()) {
             // Two that both offer: the one with the lesser address lets go.
             (Stance::HandingOver { .. } | Stance::Offering, true) if is_greater_address => {
-                self.yield_role(now, heard, Reason::HandedOver, out);
+                self.yield_role(now, active, heard, Reason::HandedOver, out);
             }
             (Stance::HandingOver { .. } | Stance::Offering, true) => {}
             (Stance::HandingOver { .. } | Stance::Offering, false) => {
-                self.yield_role(now, heard, Reason::HandedOver, out);
+                self.yield_role(now, active, heard, Reason::HandedOver, out);
             }
             (Stance::Standing, true) => self.answer(now, active, heard, out),
-            (Stance::Standing, false) if outranks => self.yield_role(now, heard, Reason::Outranked, out),
+            (Stance::Standing, false) if outranks => {
+                self.yield_role(now, active, heard, Reason::Outranked, out)
+            }
             (Stance::Standing, false) => self.answer(now, active, heard, out),
         }
     }
@@ -96,10 +98,16 @@ impl Router {
         self.phase = Phase::Active(active);
     }
 
-    fn yield_role(&mut self, now: Instant, heard: &Heard, reason: Reason, out: &mut Outputs) {
+    fn yield_role(&mut self, now: Instant, active: Active, heard: &Heard, reason: Reason, out: &mut Outputs) {
         out.push(Output::Release);
         let backup = Backup::new(now, heard.interval);
-        let backup = if reason == Reason::HandedOver { backup.after_yielding() } else { backup };
+        let backup = match active.stance {
+            Stance::HandingOver { .. } => backup.after_yielding(),
+            // A group says when it may preempt again: not before all of it is well.
+            Stance::Offering if self.is_grouped() => backup,
+            Stance::Offering => backup.after_yielding(),
+            Stance::Standing => backup,
+        };
         self.enter(Phase::Backup(backup), reason, out);
         self.backup_heard_winner(now, backup, heard);
     }

@@ -198,6 +198,27 @@ fn a_planned_hand_over_leaves_no_moment_without_an_active_router() {
 }
 
 #[test]
+fn of_two_that_both_offer_their_role_one_keeps_it() {
+    for resignation in [Resignation::Bounded, Resignation::UntilRelieved] {
+        let mut lan = Lan::new(Rng::new(1));
+        for host in 0..2 {
+            lan.add(host, 0, &Parameters::new(7, source(host), ADDRESSES));
+            lan.cut(host, 1 - host);
+            lan.input(host, Input::Startup);
+        }
+        lan.run_until(lan.now + 10_000_000);
+        assert_eq!(lan.actives(0), [0, 1]);
+        (0..2).for_each(|host| lan.input(host, Input::Resign(resignation)));
+        lan.heal();
+        let end = lan.now + 20_000_000;
+        while lan.step(end) {
+            assert!(!lan.actives(0).is_empty(), "somebody holds the addresses");
+        }
+        assert_eq!(lan.actives(0).len(), 1, "{resignation:?}");
+    }
+}
+
+#[test]
 fn a_hand_over_with_a_lost_offer_still_comes_to_an_end() {
     runs(300, |rng| {
         let mut lan = Lan::new(rng.clone());

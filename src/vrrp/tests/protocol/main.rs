@@ -8,4 +8,5 @@ mod groups;
 mod hostile;
 mod lan;
 mod loss;
+mod peers;
 mod rng;
