@@ -19,6 +19,39 @@
 //!
 //! The crate never reads a clock, draws a random number, logs, allocates or panics on input.
 //!
+//! A lone router, and the advertisement that it sends when it takes over:
+//!
+//! ```
+//! use std::{net::IpAddr, time::Duration};
+//!
+//! use vrrp::wire::{Addresses, Advertisement, MAX_LEN, MULTICAST_V4, Path};
+//! use vrrp::{Config, Input, Instant, Output, Parameters, Router, State};
+//!
+//! let own: IpAddr = "192.0.2.2".parse()?;
+//! let addresses = Addresses::V4(&[[192, 0, 2, 10]]);
+//! let parameters = Parameters { priority: 200, ..Parameters::new(51, own, addresses) };
+//! let mut router = Router::new(Config::new(&parameters)?);
+//!
+//! let start = Instant::from_epoch(Duration::from_secs(1_000));
+//! let _ = router.handle(start, Input::Startup);
+//! // Three seconds, and 56 / 256 of one.
+//! let deadline = router.deadline().expect("a Backup waits");
+//! assert_eq!(deadline, start + Duration::from_micros(3_218_750));
+//!
+//! let mut packet = [0; MAX_LEN];
+//! for output in router.handle(deadline, Input::Timer) {
+//!     if let Output::Advertise(header) = output {
+//!         let path = Path::new(own, MULTICAST_V4.into()).expect("both IPv4");
+//!         let advertisement = Advertisement { header, addresses };
+//!         let len = advertisement.emit(&path, router.checksum_form(), &mut packet)?;
+//!         assert_eq!(packet[..4], [0x31, 51, 200, 1]);
+//!         assert_eq!(len, 12);
+//!     }
+//! }
+//! assert_eq!(router.state(), State::Active);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Drain the sockets before a timer is served: a process that was stalled finds the
 //! advertisements that arrived meanwhile, and an expired timer that they would have re-armed must
 //! not fire first.

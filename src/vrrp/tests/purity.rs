@@ -44,6 +44,7 @@ fn no_source_file_names_std_or_alloc_outside_its_tests() {
     for file in files.iter().filter(|file| !file.to_string_lossy().contains("/tests")) {
         let text = fs::read_to_string(file).expect("a source file");
         let code = text.split("#[cfg(test)]\nmod tests {").next().expect("a first part");
+        let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for word in ["std::", "alloc::", "extern crate", "f32", "f64", "unsafe {"] {
             assert!(!code.contains(word), "{}: {word}", file.display());
         }

@@ -115,3 +115,39 @@ fn authentication_header_and_trailer_are_counted_and_move_nothing() {
         assert_eq!(router.deadline(), deadline, "{}", capture.case);
     }
 }
+
+#[test]
+fn ipv6_multicast_takes_link_local_sources_only() {
+    let address = |text: &str| -> IpAddr { text.parse().expect("an address") };
+    let addresses = vrrp::wire::Addresses::V6(&[[0xfe; 16]]);
+    let all_routers = address("ff02::12");
+    let table = [
+        ("fe80::1", all_routers, 255, None),
+        ("fe80::1", all_routers, 64, Some(Rejection::Ttl)),
+        ("2001:db8::1", all_routers, 255, Some(Rejection::Source)),
+        ("::", all_routers, 255, Some(Rejection::Source)),
+        ("fe80::2", all_routers, 255, Some(Rejection::OwnSource)),
+        ("fe80::1", address("ff02::1"), 255, Some(Rejection::Destination)),
+        ("fe80::1", address("fe80::2"), 255, Some(Rejection::Destination)),
+    ];
+    for (from, destination, ttl, refused) in table {
+        let parameters = Parameters::new(7, address("fe80::2"), addresses);
+        let mut router = Router::new(Config::new(&parameters).expect("right parameters"));
+        let _ = router.handle(at(0), Input::Startup);
+        let path = Path::new(address(from), destination).expect("one family");
+        let mut buffer = [0; 64];
+        let advertisement = Advertisement { header: router.header(), addresses };
+        let len = advertisement.emit(&path, ChecksumForm::PseudoHeader, &mut buffer).expect("fits");
+        let received = Received {
+            payload: &buffer[..len],
+            source: address(from),
+            destination,
+            ttl,
+            is_on_link: true,
+            has_options: false,
+        };
+        let outputs = router.handle(at(1), Input::Packet(received));
+        let expected: Vec<Output> = refused.map(Output::Rejected).into_iter().collect();
+        assert_eq!(outputs.into_iter().collect::<Vec<_>>(), expected, "{from} to {destination}, {ttl}");
+    }
+}
