@@ -74,6 +74,7 @@ impl Router {
                 } else {
                     // RFC 9568: discarded, so that the timer runs out.
                     backup.is_preempting = true;
+                    backup.has_resigned = false;
                     self.phase = Phase::Backup(backup);
                 }
             }

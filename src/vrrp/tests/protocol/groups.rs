@@ -161,6 +161,33 @@ fn silence_on_one_link_only_moves_nothing() {
 }
 
 #[test]
+fn link_failures_never_leave_the_two_roles_on_different_boxes() {
+    runs(300, |rng| {
+        let mut lan = directors(rng.clone(), [200, 100]);
+        start(&mut lan);
+        lan.weather = Weather { delay: (50, 1_000), ..Weather::CALM };
+        for _ in 0..6 {
+            let link = rng.pick(&[Link::Up, Link::Down]);
+            lan.input(rng.index(4), Input::Link(link));
+            let end = lan.now + rng.below(8 * INTERVAL);
+            let mut apart_since = None;
+            while lan.step(end) {
+                // Both roles are held, and by different boxes only.
+                let hosts =
+                    |segment| -> Vec<usize> { lan.actives(segment).iter().map(|index| index / 2).collect() };
+                let (outside, inside) = (hosts(OUTSIDE), hosts(INSIDE));
+                let is_apart = !outside.is_empty()
+                    && !inside.is_empty()
+                    && outside.iter().all(|host| !inside.contains(host));
+                let since = if is_apart { *apart_since.get_or_insert(lan.now) } else { lan.now };
+                apart_since = apart_since.filter(|_| is_apart);
+                assert!(lan.now - since <= INTERVAL, "{outside:?} outside, {inside:?} inside");
+            }
+        }
+    });
+}
+
+#[test]
 fn after_any_weather_both_roles_are_on_one_box() {
     let slowest = AtomicU64::new(0);
     runs(2_000, |rng| {

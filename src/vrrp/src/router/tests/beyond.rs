@@ -52,6 +52,39 @@ fn with_preemption_a_lower_priority_does_not_stop_the_timer() {
 }
 
 #[test]
+fn a_lower_priority_after_a_resignation_is_preempted() {
+    let mut router = router(&preempting(0));
+    feed(&mut router, 0, Input::Startup);
+    feed(&mut router, 1_000_000, Wire::v3(200, LESSER, 100).input());
+    feed(&mut router, 1_500_000, Wire::v3(0, LESSER, 100).input());
+    feed(&mut router, 1_600_000, Wire::v3(50, GREATER, 100).input());
+    assert_eq!(
+        feed(&mut router, 2_109_375, Input::Timer),
+        "advertise 100, acquire, announce Takeover, to Active (Preempted), membership"
+    );
+}
+
+#[test]
+fn an_owner_in_a_group_waits_for_it() {
+    let mut router = router(&Parameters { priority: 255, grouping: Grouping::Grouped, ..parameters() });
+    assert_eq!(feed(&mut router, 0, Input::Startup), "to Backup (Started), membership");
+    assert_eq!(router.deadline(), Some(at(0)));
+    assert_eq!(feed(&mut router, 0, Input::Timer), "membership");
+    assert_eq!(router.membership(), Membership::Waiting);
+    assert!(feed(&mut router, 0, Input::TakeOver).starts_with("advertise 255, acquire"));
+}
+
+#[test]
+fn a_waiting_member_that_hears_an_active_router_does_not_take_over_any_more() {
+    let mut router = router(&Parameters { grouping: Grouping::Grouped, ..parameters() });
+    feed(&mut router, 0, Input::Startup);
+    feed(&mut router, 3_609_375, Input::Timer);
+    feed(&mut router, 3_700_000, Wire::v3(50, LESSER, 100).input());
+    assert_eq!(feed(&mut router, 3_700_000, Input::TakeOver), "");
+    assert_eq!(router.membership(), Membership::Backup);
+}
+
+#[test]
 fn a_preempt_delay_obeys_first_and_is_counted_from_the_first_advertisement() {
     let mut router = router(&preempting(10));
     feed(&mut router, 0, Input::Startup);
