@@ -20,6 +20,10 @@ pub trait Director {
     /// configuration.
     fn plan(&self, text: &str) -> zbus::Result<Dict>;
 
+    /// The firewall's rules with their counters and causes: see
+    /// [`Firewall`](crate::status::Firewall).
+    fn firewall(&self) -> zbus::Result<Dict>;
+
     /// What the FTP servers behind a service must carry: the lines for each server program, by
     /// the program's name.
     fn server_config(&self, service: &str) -> zbus::Result<HashMap<String, String>>;

@@ -189,3 +189,26 @@ pub struct Change {
     /// The change in an operator's words.
     pub text: String,
 }
+
+/// What [`firewall`](crate::DirectorProxy::firewall) answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firewall {
+    /// The rules as they are in the kernel, in the order of the listing.
+    pub rules: Vec<Rule>,
+}
+
+/// One rule of the firewall.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The chain that holds it.
+    pub chain: String,
+    /// What in the configuration caused it, and for what.
+    pub cause: String,
+    /// The line of the running configuration on which that object begins; absent for a rule
+    /// that every director has.
+    pub line: Option<u64>,
+    /// Packets that it matched; absent for a rule that does not count.
+    pub packets: Option<u64>,
+    /// Their bytes.
+    pub bytes: Option<u64>,
+}

@@ -34,6 +34,7 @@ use toml::de::DeTable;
 pub use finding::{Finding, Findings, Severity};
 pub use forms::{Form, FormError, Spelled};
 pub use model::*;
+pub use whereabouts::line_of;
 
 /// A configuration that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,3 +84,4 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Parsed, Findings> {
 
 #[cfg(test)]
 mod tests;
+mod whereabouts;

@@ -72,6 +72,8 @@ pub(crate) enum Command {
 /// What can be shown in detail.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Show {
+    /// The firewall's rules: counters, and the configuration line behind each.
+    Firewall,
     /// The settings that the FTP servers behind a service must carry.
     ServerConfig {
         /// The service's name.

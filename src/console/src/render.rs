@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mark21_api::status::{Change, PlanReport, State, Status};
+use mark21_api::status::{Change, Firewall, PlanReport, State, Status};
 use serde_json::json;
 
 use crate::answer::{Answer, Failure};
@@ -44,6 +44,10 @@ pub(crate) async fn answer(command: &Command) -> Result<Answer, Failure> {
                 },
             })
         }
+        Command::Show(Show::Firewall) => {
+            let firewall: Firewall = client::take(client::director().await?.firewall().await)?;
+            Ok(Answer { text: firewall_text(&firewall), value: value(&firewall), code: Code::Done })
+        }
         Command::Show(Show::ServerConfig { service, program }) => {
             server_config(service, program.as_deref()).await
         }
@@ -81,6 +85,22 @@ async fn plan(file: Option<&Path>) -> Result<PlanReport, Failure> {
 
 fn value<T: serde::Serialize>(value: &T) -> serde_json::Value {
     serde_json::to_value(value).expect("the interface's types have a JSON form")
+}
+
+fn firewall_text(firewall: &Firewall) -> String {
+    let mut text = format!("{:>10} {:>12} {:>5}  rule", "packets", "bytes", "line");
+    let mut chain = "";
+    let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    for rule in &firewall.rules {
+        if rule.chain != chain {
+            chain = &rule.chain;
+            // Writing into a String cannot fail.
+            let _ = write!(text, "\nchain {chain}");
+        }
+        let (packets, bytes, line) = (number(rule.packets), number(rule.bytes), number(rule.line));
+        let _ = write!(text, "\n{packets:>10} {bytes:>12} {line:>5}  {}", rule.cause);
+    }
+    text
 }
 
 fn changes_text(changes: &[Change]) -> String {

@@ -230,6 +230,11 @@ impl Runtime {
                     drop(answer.send(self.status()));
                 }
             }
+            Request::Firewall(answer) => {
+                let running = self.attempts.get(self.core.position());
+                let text = running.map(|attempt| String::from_utf8_lossy(&attempt.stored.text).into_owned());
+                drop(self.order(Order::Firewall(text.unwrap_or_default(), answer)));
+            }
             Request::ServerConfig(name, answer) => drop(answer.send(self.server_config(&name))),
             Request::Plan(config, answer) => {
                 let subject = match config {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mark21_api::dict::{self, Dict};
-use mark21_api::status::{Finding, PlanReport, Status, Verdict};
+use mark21_api::status::{Finding, Firewall, PlanReport, Status, Verdict};
 use mark21_config::Config;
 use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -36,6 +36,8 @@ pub(crate) enum Request {
     Status(oneshot::Sender<Status>),
     /// The changes that lead to this configuration, or to the running one.
     Plan(Option<Box<Config>>, oneshot::Sender<Result<PlanReport, String>>),
+    /// The firewall's rules with their counters.
+    Firewall(oneshot::Sender<Result<Firewall, String>>),
     /// What the FTP servers behind this service must carry, by program.
     ServerConfig(String, oneshot::Sender<Result<HashMap<String, String>, String>>),
 }
@@ -125,6 +127,12 @@ impl Director {
         self.ask(Request::Plan(config, answer)).await?;
         let plan = plan.await.map_err(|_| stopping())?;
         to_dict(&plan.map_err(fdo::Error::Failed)?)
+    }
+
+    async fn firewall(&self) -> fdo::Result<Dict> {
+        let (answer, rules) = oneshot::channel();
+        self.ask(Request::Firewall(answer)).await?;
+        to_dict(&rules.await.map_err(|_| stopping())?.map_err(fdo::Error::Failed)?)
     }
 
     async fn server_config(&self, service: &str) -> fdo::Result<HashMap<String, String>> {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Instant;
 
-use mark21_api::status::{Change, PlanReport, Problem};
+use mark21_api::status::{Change, Firewall, PlanReport, Problem, Rule};
 use mark21_config::Config;
 use mark21_kernel::Kernel;
 use mark21_reconcile::{Desired, Observed, Overrides, plan};
@@ -37,6 +37,8 @@ pub(crate) enum Order {
     Look(Subject),
     /// Say what would be changed.
     Plan(Subject, oneshot::Sender<Result<PlanReport, String>>),
+    /// List the firewall; the text is that of the running configuration, for the lines.
+    Firewall(String, oneshot::Sender<Result<Firewall, String>>),
 }
 
 /// What it tells.
@@ -84,6 +86,10 @@ fn work(mut kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Rep
                 drop(
                     answer.send(planned.map_err(|problem| format!("{}: {}", problem.subject, problem.text))),
                 );
+                continue;
+            }
+            Order::Firewall(text, answer) => {
+                drop(answer.send(firewall(&mut kernel, &text)));
                 continue;
             }
         };
@@ -137,6 +143,21 @@ fn look(kernel: &mut Kernel, subject: &Subject) -> Result<Census, Problem> {
     };
     let observed = kernel.observe(&desired).map_err(|error| trouble("kernel", &error))?;
     Ok(Census { taken: Instant::now(), desired, observed })
+}
+
+fn firewall(kernel: &mut Kernel, text: &str) -> Result<Firewall, String> {
+    let counts = kernel.rule_counts().map_err(|error| chain(&error))?;
+    let rules = counts.into_iter().map(|count| {
+        let object = count.cause.split_once(':').map_or(count.cause.as_str(), |(object, _)| object);
+        Rule {
+            line: mark21_config::line_of(text, object).map(|line| line as u64),
+            packets: count.counted.map(|(packets, _)| packets),
+            bytes: count.counted.map(|(_, bytes)| bytes),
+            chain: count.chain,
+            cause: count.cause,
+        }
+    });
+    Ok(Firewall { rules: rules.collect() })
 }
 
 fn trouble(subject: &str, error: &dyn std::error::Error) -> Problem {
