@@ -71,6 +71,8 @@ pub struct Firmware {
 pub struct Configuration {
     /// The generation that runs; absent when none does.
     pub generation: Option<u32>,
+    /// The generation that the next boot starts with, when the candidate stays as it is.
+    pub at_boot: Option<u32>,
     /// SHA-256 of the running text, in hexadecimal; empty when none runs.
     pub digest: String,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mark21_api::status::{Change, Firewall, PlanReport, State, Status};
+use mark21_api::status::{Change, Configuration, Firewall, PlanReport, State, Status};
 use serde_json::json;
 
 use crate::answer::{Answer, Failure};
@@ -29,21 +29,7 @@ pub(crate) async fn answer(command: &Command) -> Result<Answer, Failure> {
             };
             Ok(Answer { text, value: value(&report), code: Code::Done })
         }
-        Command::Verify => {
-            let report = plan(None).await?;
-            Ok(match report.changes.len() {
-                0 => Answer {
-                    text: "the kernel holds the running configuration".to_owned(),
-                    value: value(&report),
-                    code: Code::Done,
-                },
-                _ => Answer {
-                    text: format!("the kernel differs; to do:\n{}", changes_text(&report.changes)),
-                    value: value(&report),
-                    code: Code::Differs,
-                },
-            })
-        }
+        Command::Verify => verify().await,
         Command::Show(Show::Firewall) => {
             let firewall: Firewall = client::take(client::director().await?.firewall().await)?;
             Ok(Answer { text: firewall_text(&firewall), value: value(&firewall), code: Code::Done })
@@ -57,6 +43,27 @@ pub(crate) async fn answer(command: &Command) -> Result<Answer, Failure> {
             Ok(Answer { text: lines.join("\n"), value: json!({ "lines": lines }), code: Code::Done })
         }
     }
+}
+
+/// Running, boot generation and kernel must be the same.
+async fn verify() -> Result<Answer, Failure> {
+    let status: Status = client::take(client::director().await?.status().await)?;
+    let report = plan(None).await?;
+    let Configuration { generation, at_boot, .. } = status.configuration;
+    let name = |generation: Option<u32>| generation.map_or("none".to_owned(), |number| number.to_string());
+    let mut text = format!("running generation {}, boots generation {}", name(generation), name(at_boot));
+    let holds = generation == at_boot && status.state == State::Serving && report.changes.is_empty();
+    text.push_str(match (report.changes.len(), holds) {
+        (0, true) => "; the kernel holds it",
+        (0, false) => "; the kernel holds it, but this is not as it should be",
+        (_, _) => "; the kernel differs, to do:\n",
+    });
+    text.push_str(&changes_text(&report.changes));
+    let value = json!({
+        "holds": holds, "generation": generation, "at_boot": at_boot, "state": status.state,
+        "changes": report.changes,
+    });
+    Ok(Answer { text, value, code: if holds { Code::Done } else { Code::Differs } })
 }
 
 async fn server_config(service: &str, program: Option<&str>) -> Result<Answer, Failure> {
