@@ -276,6 +276,7 @@ impl Runtime {
                     Origin::Generation(number) => Some(number),
                     Origin::Candidate | Origin::FailSecure => None,
                 },
+                at_boot: self.store.current().unwrap_or_default(),
                 digest: self
                     .attempts
                     .get(position)

@@ -1,0 +1,266 @@
+//! The daemon: one process, one epoll loop, one timer, everything in one place.
+//!
+//! ```text
+//!   VRRP sockets ─┐                                     ┌─> advertisements, addresses, announcements
+//!   timer ────────┼─> core routers ─> perform ─> settle ┤
+//!   netlink, control, helper, signals ┘                 └─> log, notify, watchers
+//! ```
+//!
+//! In one wake-up packets come first, then timers, then everything that can wait. There is no
+//! thread, and nothing in the loop waits for anybody.
+
+mod announce;
+mod apply;
+mod control;
+mod entry;
+mod interfaces;
+mod links;
+mod notify;
+mod perform;
+mod receive;
+mod schedule;
+mod status;
+mod timers;
+mod track;
+mod transport;
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use vrrp::{Input, Instant, TokenBucket};
+
+use crate::helper::Helper;
+use crate::log;
+use crate::netlink;
+use crate::sd::Notifier;
+use crate::settings::{Global, Settings};
+use crate::sys::batch::Receiver;
+use crate::sys::{self, Epoll, Signals, Timer, Trigger};
+use announce::Announcements;
+pub(crate) use control::Control;
+use entry::Entry;
+use interfaces::Interfaces;
+use notify::GroupEntry;
+use perform::Queue;
+use schedule::{Due, Schedule, Slot};
+use track::{Generation, TrackedFile, TrackedScript};
+use transport::VrrpSocket;
+
+/// Tokens of the loop: what has its own, and where ranges begin.
+const TIMER: u64 = 0;
+const SIGNALS: u64 = 1;
+const MONITOR: u64 = 2;
+const CONTROL: u64 = 3;
+const HELPER: u64 = 4;
+const CONNECTIONS: u64 = 1 << 16;
+const SOCKETS: u64 = 1 << 32;
+
+/// What the daemon is started with.
+pub(crate) struct Start {
+    /// The file to read, and to read again on SIGHUP; `None` to wait on the control socket.
+    pub(crate) config: Option<PathBuf>,
+    /// Where the control socket, the last configuration and the note of addresses are.
+    pub(crate) directory: PathBuf,
+    pub(crate) settings: Option<Settings>,
+    pub(crate) control: Control,
+    pub(crate) helper: Option<Helper>,
+    pub(crate) notifier: Notifier,
+    /// Addresses that an earlier process noted, for kernels that do not tag them.
+    pub(crate) noted: BTreeSet<IpAddr>,
+    /// Held as long as the process lives.
+    pub(crate) lock: File,
+}
+
+/// Everything.
+pub(crate) struct Daemon {
+    epoll: Epoll,
+    timer: Timer,
+    signals: Signals,
+    monitor: netlink::Socket,
+    requests: netlink::Socket,
+    netlink_buffer: Vec<u8>,
+    interfaces: Interfaces,
+    sockets: Vec<Option<VrrpSocket>>,
+    receiver: Receiver,
+    routers: Vec<Option<Entry>>,
+    groups: Vec<GroupEntry>,
+    /// Which router holds which address where.
+    holders: HashMap<(u32, IpAddr), usize>,
+    scripts: Vec<TrackedScript>,
+    files: Vec<TrackedFile>,
+    generation: Generation,
+    global: Global,
+    schedule: Schedule,
+    /// Room for what is due in one wake-up.
+    due: Vec<(Instant, Due)>,
+    verify_slot: Slot,
+    watchdog_slot: Slot,
+    queue: Queue,
+    announcements: Announcements,
+    control: Control,
+    helper: Option<Helper>,
+    notifier: Notifier,
+    fifo: Option<File>,
+    config: Option<PathBuf>,
+    directory: PathBuf,
+    noted: BTreeSet<IpAddr>,
+    has_settings: bool,
+    /// When the loop last woke up.
+    now: Instant,
+    started: Instant,
+    complaints: TokenBucket,
+    /// Packets that the kernel refused to send.
+    unsent: u64,
+    is_stopping: bool,
+    _lock: File,
+}
+
+impl Daemon {
+    /// Opens what takes privileges, reads the network and takes the first configuration.
+    pub(crate) fn new(start: Start) -> io::Result<Daemon> {
+        let now = sys::now();
+        let epoll = Epoll::new()?;
+        let timer = Timer::new()?;
+        let signals = Signals::new(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
+        let monitor = netlink::Socket::monitor()?;
+        epoll.add(&timer, TIMER, Trigger::Edge)?;
+        epoll.add(&signals, SIGNALS, Trigger::Level)?;
+        epoll.add(&monitor, MONITOR, Trigger::Level)?;
+        epoll.add(start.control.listener(), CONTROL, Trigger::Level)?;
+        if let Some(helper) = &start.helper {
+            epoll.add(helper, HELPER, Trigger::Level)?;
+        }
+        let requests = netlink::Socket::requests()?;
+        let interfaces = Interfaces::read(&requests)?;
+        let mut daemon = Daemon {
+            epoll,
+            timer,
+            signals,
+            monitor,
+            requests,
+            netlink_buffer: Vec::new(),
+            interfaces,
+            sockets: Vec::new(),
+            receiver: Receiver::new(),
+            routers: Vec::new(),
+            groups: Vec::new(),
+            holders: HashMap::new(),
+            scripts: Vec::new(),
+            files: Vec::new(),
+            generation: Generation::default(),
+            global: Global::default(),
+            schedule: Schedule::default(),
+            due: Vec::new(),
+            verify_slot: None,
+            watchdog_slot: None,
+            queue: Queue::default(),
+            announcements: Announcements::new()?,
+            control: start.control,
+            helper: start.helper,
+            notifier: start.notifier,
+            fifo: None,
+            config: start.config,
+            directory: start.directory,
+            noted: start.noted,
+            has_settings: false,
+            now,
+            started: now,
+            complaints: TokenBucket::new(5, Duration::from_secs(10)),
+            unsent: 0,
+            is_stopping: false,
+            _lock: start.lock,
+        };
+        daemon.announcements.configure(&daemon.global);
+        daemon.remove_leftovers();
+        if let Some(settings) = start.settings {
+            daemon.apply(settings, now);
+        }
+        daemon.settle(now);
+        Ok(daemon)
+    }
+
+    /// Runs until SIGTERM.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        self.notifier.ready(&self.summary());
+        self.schedule_watchdog();
+        let mut tokens = Vec::new();
+        while !self.is_stopping {
+            self.timer.arm(self.schedule.earliest())?;
+            self.epoll.wait(&mut tokens)?;
+            self.now = sys::now();
+            let now = self.now;
+            // Sockets have the greatest tokens: packets first.
+            tokens.sort_unstable_by(|a, b| b.cmp(a));
+            for token in &tokens {
+                if let Some(place) = token.checked_sub(SOCKETS) {
+                    self.receive(usize::try_from(place).unwrap_or(usize::MAX), now);
+                }
+            }
+            if tokens.contains(&TIMER) {
+                self.timer.expired();
+            }
+            self.serve_timers(now);
+            self.settle(now);
+            for token in tokens.iter().filter(|token| (MONITOR..SOCKETS).contains(*token)) {
+                match *token {
+                    MONITOR => self.read_monitor(now),
+                    CONTROL => self.accept(),
+                    HELPER => self.read_helper(now),
+                    connection => self.serve_connection(connection, now),
+                }
+                self.settle(now);
+            }
+            if tokens.contains(&SIGNALS) {
+                self.read_signals(now);
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&self, index: usize) -> Option<&Entry> {
+        self.routers.get(index)?.as_ref()
+    }
+
+    fn read_signals(&mut self, now: Instant) {
+        while let Some(signal) = self.signals.next() {
+            match signal {
+                libc::SIGHUP => self.reload(now),
+                _ => self.stop(now),
+            }
+        }
+    }
+
+    /// Resigns with priority 0 and lets go of everything.
+    fn stop(&mut self, now: Instant) {
+        log::info!("stopping");
+        self.notifier.stopping();
+        for index in 0..self.routers.len() {
+            self.input(index, now, Input::Shutdown);
+        }
+        self.settle(now);
+        self.is_stopping = true;
+    }
+
+    fn reload(&mut self, now: Instant) {
+        let Some(path) = self.config.clone() else {
+            log::notice!("SIGHUP: the configuration comes by the control socket, nothing is read");
+            return;
+        };
+        self.notifier.reloading();
+        let read = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()));
+        match read.and_then(|text| self.configure(&text, now)) {
+            Ok(()) => log::notice!("{} is read", path.display()),
+            Err(report) => {
+                for line in report.lines() {
+                    log::error!("{}:{line}", path.display());
+                }
+                log::error!("the running configuration stays");
+            }
+        }
+        self.notifier.ready(&self.summary());
+    }
+}
