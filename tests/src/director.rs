@@ -79,12 +79,12 @@ impl Director {
     pub fn boot(wire: &Namespace, directory: &Path, boot: &Boot) -> Result<Self> {
         let disk = assemble(directory, boot)?;
         let machine = Machine { name: &boot.name, number: 1, disk: &disk, firmware: boot.firmware };
+        let log = |id: &str| directory.join(format!("{}-{id}.log", boot.name));
         let mut qemu = Qemu::start(wire, directory, &machine)?;
-        let port = MachinePort::new(qemu.socket("machine")?);
-        let agent = Agent::new(qemu.socket("agent")?);
+        let port = MachinePort::new(qemu.socket("machine")?.keep_in(&log("machine"))?);
+        let agent = Agent::new(qemu.socket("agent")?.keep_in(&log("agent"))?);
         qemu.go()?;
-        let console_log = directory.join(format!("{}-console.log", boot.name));
-        Ok(Self { qemu, port, agent, console_log })
+        Ok(Self { qemu, port, agent, console_log: log("console") })
     }
 
     /// `status`, as JSON.

@@ -1,5 +1,6 @@
 //! Lines over a Unix socket, with limits: QMP, the machine port and the agent.
 
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -18,6 +19,7 @@ pub struct Lines {
     name: String,
     stream: UnixStream,
     unread: Vec<u8>,
+    log: Option<File>,
 }
 
 impl Lines {
@@ -30,7 +32,17 @@ impl Lines {
             UnixStream::connect(path).with_context(|| format!("{}", path.display()))
         })?;
         stream.set_write_timeout(Some(CONNECT))?;
-        Ok(Self { name: name.to_owned(), stream, unread: Vec::new() })
+        Ok(Self { name: name.to_owned(), stream, unread: Vec::new(), log: None })
+    }
+
+    /// Keep all lines in a file from now on: `>` sent, `<` received. (What QEMU logs of
+    /// a socket has letters twice where the reader was slow.)
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn keep_in(mut self, path: &Path) -> Result<Self> {
+        self.log = Some(File::create(path).with_context(|| format!("{}", path.display()))?);
+        Ok(self)
     }
 
     /// Send one line.
@@ -38,6 +50,7 @@ impl Lines {
     /// # Errors
     /// When the other end is gone, or takes nothing for long.
     pub fn send(&mut self, line: &str) -> Result {
+        self.note('>', line)?;
         self.stream.write_all(format!("{line}\n").as_bytes()).with_context(|| self.name.clone())
     }
 
@@ -50,7 +63,9 @@ impl Lines {
         loop {
             if let Some(length) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.unread.drain(..=length).collect();
-                return Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()));
+                let line = String::from_utf8_lossy(&line).trim().to_owned();
+                self.note('<', &line)?;
+                return Ok(Some(line));
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -75,6 +90,13 @@ impl Lines {
     pub fn clear(&mut self) -> Result {
         while self.receive(Duration::from_millis(1))?.is_some() {}
         self.unread.clear();
+        Ok(())
+    }
+
+    fn note(&mut self, direction: char, line: &str) -> Result {
+        if let Some(log) = &mut self.log {
+            writeln!(log, "{direction} {line}")?;
+        }
         Ok(())
     }
 }

@@ -75,12 +75,12 @@ impl Qemu {
             command.arg(flag).arg(value);
         };
         let socket = |id: &str| format!("socket,id={id},path={}/{id},server=on,wait=off", sockets.display());
-        let log = |id: &str| format!(",logfile={}/{name}-{id}.log,logappend=off", logs.display());
+        let log = format!(",logfile={}/{name}-console.log,logappend=off", logs.display());
         option("-drive", format!("if=none,id=disk,format=raw,file={}", machine.disk.display()));
         option("-device", "virtio-blk-pci,drive=disk,bootindex=0".into());
-        option("-chardev", socket("console") + &log("console"));
+        option("-chardev", socket("console") + &log);
         option("-serial", "chardev:console".into());
-        option("-chardev", socket("machine") + &log("machine"));
+        option("-chardev", socket("machine"));
         option("-serial", "chardev:machine".into());
         option("-device", "virtio-serial-pci".into());
         option("-chardev", socket("agent"));
