@@ -17,6 +17,8 @@ pub struct Status {
     pub boot: Boot,
     /// Whether a hardware watchdog resets the box when the supervisor hangs.
     pub watchdog: bool,
+    /// Whether the interface is served on the system bus as well.
+    pub bus: bool,
     /// What is wrong now, worst first; empty when all is well.
     pub problems: Vec<Problem>,
     /// The interfaces of the configuration.

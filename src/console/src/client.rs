@@ -1,4 +1,4 @@
-//! The way to mark21d: peer to peer, so that it works without the bus.
+//! The way to mark21d: peer to peer, so that it works without the bus, or over the bus.
 
 use std::error::Error;
 use std::os::unix::net::UnixStream;
@@ -16,22 +16,37 @@ use crate::exit::Code;
 /// the slowest machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Which way to mark21d.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Via {
+    /// Peer to peer on its own socket: works without a bus.
+    Socket,
+    /// The system bus.
+    Bus,
+}
+
 /// A connection to mark21d.
-pub(crate) async fn director() -> Result<DirectorProxy<'static>, Failure> {
+pub(crate) async fn director(via: Via) -> Result<DirectorProxy<'static>, Failure> {
+    let place = match via {
+        Via::Socket => mark21_api::SOCKET,
+        Via::Bus => "the system bus",
+    };
     let unreachable = |cause: &dyn std::fmt::Display| {
         Failure::new(
             Code::Unreachable,
-            format!("mark21d cannot be reached on {}: {cause}", mark21_api::SOCKET),
-            "init starts it again by itself; try once more in a few seconds",
+            format!("mark21d cannot be reached on {place}: {cause}"),
+            "on a director init starts it by itself; try once more in a few seconds",
         )
     };
-    let stream = UnixStream::connect(mark21_api::SOCKET).map_err(|error| unreachable(&error))?;
-    let connection = Builder::unix_stream(stream)
-        .p2p()
-        .method_timeout(ANSWER_TIMEOUT)
-        .build()
-        .await
-        .map_err(|error| unreachable(&error))?;
+    let builder = match via {
+        Via::Socket => {
+            let stream = UnixStream::connect(mark21_api::SOCKET).map_err(|error| unreachable(&error))?;
+            Builder::unix_stream(stream).p2p()
+        }
+        Via::Bus => Builder::system(),
+    };
+    let connection =
+        builder.method_timeout(ANSWER_TIMEOUT).build().await.map_err(|error| unreachable(&error))?;
     DirectorProxy::new(&connection, mark21_api::BUS_NAME).await.map_err(|error| unreachable(&error))
 }
 

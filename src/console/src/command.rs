@@ -11,6 +11,9 @@ pub(crate) struct Cli {
     /// Answer as one JSON object.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Ask over the system bus instead of mark21d's own socket.
+    #[arg(long, global = true)]
+    pub(crate) bus: bool,
     #[command(subcommand)]
     pub(crate) top: Top,
 }

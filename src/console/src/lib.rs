@@ -21,8 +21,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+use crate::client::Via;
 use crate::command::{Cli, Top};
 use crate::exit::Code;
+use crate::lines::Form;
 
 /// Runs the program with its arguments, the name first.
 pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
@@ -40,7 +42,11 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
     match cli.top {
         Top::Console => lines::console(),
         Top::MachinePort => lines::machine_port(),
-        Top::Command(command) => lines::once(&command, cli.json),
+        Top::Command(command) => {
+            let form = if cli.json { Form::Json } else { Form::Text };
+            let via = if cli.bus { Via::Bus } else { Via::Socket };
+            lines::once(&command, form, via)
+        }
     }
 }
 

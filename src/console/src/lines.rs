@@ -7,19 +7,28 @@ use clap::Parser;
 use serde_json::json;
 
 use crate::answer::{self, Answer, Failure};
+use crate::client::Via;
 use crate::command::{Command, Line};
 use crate::exit::Code;
 
 /// Longest line taken; a longer one is refused whole.
 const LINE_BYTES: usize = 4096;
 
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    /// For a person.
+    Text,
+    /// For a program.
+    Json,
+}
+
 /// Runs one command and prints its answer.
-pub(crate) fn once(command: &Command, as_json: bool) -> ExitCode {
-    let result = run(command);
-    let printed = if as_json {
-        writeln!(io::stdout(), "{}", answer::to_json(&result))
-    } else {
-        print_for_a_person(&result)
+pub(crate) fn once(command: &Command, form: Form, via: Via) -> ExitCode {
+    let result = run(command, via);
+    let printed = match form {
+        Form::Json => writeln!(io::stdout(), "{}", answer::to_json(&result)),
+        Form::Text => print_for_a_person(&result),
     };
     match printed {
         Ok(()) => answer::code(&result).into(),
@@ -37,9 +46,9 @@ pub(crate) fn console() -> ExitCode {
     each_line("mark21> ", |line| match read(line) {
         Ok(None) => Ok(()),
         Ok(Some(Line { json: true, command })) => {
-            writeln!(io::stdout(), "{}", answer::to_json(&run(&command)))
+            writeln!(io::stdout(), "{}", answer::to_json(&run(&command, Via::Socket)))
         }
-        Ok(Some(Line { json: false, command })) => print_for_a_person(&run(&command)),
+        Ok(Some(Line { json: false, command })) => print_for_a_person(&run(&command, Via::Socket)),
         Err(failure) => print_for_a_person(&Err(failure)),
     })
 }
@@ -53,7 +62,7 @@ pub(crate) fn machine_port() -> ExitCode {
     }
     each_line("", |line| match read(line) {
         Ok(None) => writeln!(io::stdout(), "{ready}"),
-        Ok(Some(line)) => writeln!(io::stdout(), "{}", answer::to_json(&run(&line.command))),
+        Ok(Some(line)) => writeln!(io::stdout(), "{}", answer::to_json(&run(&line.command, Via::Socket))),
         Err(failure) => writeln!(io::stdout(), "{}", answer::to_json(&Err(failure))),
     })
 }
@@ -140,12 +149,12 @@ fn print_for_a_person(result: &Result<Answer, Failure>) -> io::Result<()> {
     }
 }
 
-fn run(command: &Command) -> Result<Answer, Failure> {
+fn run(command: &Command, via: Via) -> Result<Answer, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Code::Failed, format!("no event loop: {error}"), ""))?;
-    runtime.block_on(crate::render::answer(command))
+    runtime.block_on(crate::render::answer(command, via))
 }
 
 #[cfg(test)]

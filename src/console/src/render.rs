@@ -8,37 +8,38 @@ use mark21_api::status::{Change, Configuration, Firewall, PlanReport, State, Sta
 use serde_json::json;
 
 use crate::answer::{Answer, Failure};
+use crate::client::Via;
 use crate::command::{Command, Show};
 use crate::exit::Code;
 use crate::{check, client};
 
 /// Carries out one command.
-pub(crate) async fn answer(command: &Command) -> Result<Answer, Failure> {
+pub(crate) async fn answer(command: &Command, via: Via) -> Result<Answer, Failure> {
     match command {
         Command::Status => {
-            let status: Status = client::take(client::director().await?.status().await)?;
+            let status: Status = client::take(client::director(via).await?.status().await)?;
             let code = if status.state == State::Serving { Code::Done } else { Code::Differs };
             Ok(Answer { text: status_text(&status), value: value(&status), code })
         }
         Command::Check { file } => check::file(file),
         Command::Plan { file } => {
-            let report = plan(file.as_deref()).await?;
+            let report = plan(file.as_deref(), via).await?;
             let text = match report.changes.len() {
                 0 => "nothing to do".to_owned(),
                 _ => changes_text(&report.changes),
             };
             Ok(Answer { text, value: value(&report), code: Code::Done })
         }
-        Command::Verify => verify().await,
+        Command::Verify => verify(via).await,
         Command::Show(Show::Firewall) => {
-            let firewall: Firewall = client::take(client::director().await?.firewall().await)?;
+            let firewall: Firewall = client::take(client::director(via).await?.firewall().await)?;
             Ok(Answer { text: firewall_text(&firewall), value: value(&firewall), code: Code::Done })
         }
         Command::Show(Show::ServerConfig { service, program }) => {
-            server_config(service, program.as_deref()).await
+            server_config(service, program.as_deref(), via).await
         }
         Command::Log { lines } => {
-            let director = client::director().await?;
+            let director = client::director(via).await?;
             let lines = director.log(*lines).await.map_err(|error| client::called(&error))?;
             Ok(Answer { text: lines.join("\n"), value: json!({ "lines": lines }), code: Code::Done })
         }
@@ -46,9 +47,9 @@ pub(crate) async fn answer(command: &Command) -> Result<Answer, Failure> {
 }
 
 /// Running, boot generation and kernel must be the same.
-async fn verify() -> Result<Answer, Failure> {
-    let status: Status = client::take(client::director().await?.status().await)?;
-    let report = plan(None).await?;
+async fn verify(via: Via) -> Result<Answer, Failure> {
+    let status: Status = client::take(client::director(via).await?.status().await)?;
+    let report = plan(None, via).await?;
     let Configuration { generation, at_boot, .. } = status.configuration;
     let name = |generation: Option<u32>| generation.map_or("none".to_owned(), |number| number.to_string());
     let mut text = format!("running generation {}, boots generation {}", name(generation), name(at_boot));
@@ -66,8 +67,8 @@ async fn verify() -> Result<Answer, Failure> {
     Ok(Answer { text, value, code: if holds { Code::Done } else { Code::Differs } })
 }
 
-async fn server_config(service: &str, program: Option<&str>) -> Result<Answer, Failure> {
-    let director = client::director().await?;
+async fn server_config(service: &str, program: Option<&str>, via: Via) -> Result<Answer, Failure> {
+    let director = client::director(via).await?;
     let all = director.server_config(service).await.map_err(|error| client::called(&error))?;
     let mut wanted: BTreeMap<String, String> = all.into_iter().collect();
     if let Some(program) = program {
@@ -82,12 +83,12 @@ async fn server_config(service: &str, program: Option<&str>) -> Result<Answer, F
     Ok(Answer { text: blocks.join("\n").trim_end().to_owned(), value: value(&wanted), code: Code::Done })
 }
 
-async fn plan(file: Option<&Path>) -> Result<PlanReport, Failure> {
+async fn plan(file: Option<&Path>, via: Via) -> Result<PlanReport, Failure> {
     let text = file.map(check::read_text).transpose()?.unwrap_or_default();
     if let Some(file) = file {
         check::refuse_errors(file, text.as_bytes())?;
     }
-    client::take(client::director().await?.plan(&text).await)
+    client::take(client::director(via).await?.plan(&text).await)
 }
 
 fn value<T: serde::Serialize>(value: &T) -> serde_json::Value {

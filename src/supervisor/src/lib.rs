@@ -9,6 +9,7 @@
 //! It may die at any time: it comes back, plans against the kernel, and finds nothing to do.
 #![forbid(unsafe_code)]
 
+mod bus;
 mod clock;
 mod core;
 mod files;

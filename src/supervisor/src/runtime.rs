@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use crate::service::{self, Request};
 use crate::store::{Refusal, Store};
 use crate::watchdog::{self, Watchdog};
 use crate::worker::{self, Census, Order, Report, Subject};
-use crate::{Options, clock, files, firmware, report, server_config, watch};
+use crate::{Options, bus, clock, files, firmware, report, server_config, watch};
 
 /// Reports that wait: one convergence and one look at most are under way.
 const REPORTS: usize = 4;
@@ -42,6 +43,7 @@ struct Runtime {
     firmware: Firmware,
     boot: Boot,
     watchdog: Watchdog,
+    bus: Arc<AtomicBool>,
     /// When the kernel's owner was given the order that it has not reported on yet.
     ordered: Option<Instant>,
 }
@@ -53,7 +55,8 @@ struct Runtime {
 pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let started = clock::since_kernel_start();
     let (requests, mut asked) = service::queue();
-    service::listen(&options.run.join("api.sock"), requests)?;
+    service::listen(&options.run.join("api.sock"), requests.clone())?;
+    let bus = bus::serve(requests);
     let (told, mut reports) = mpsc::channel(REPORTS);
     let orders = worker::start(told)?;
     let mut disturbed = watch::start()?;
@@ -78,6 +81,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         firmware: firmware::read(Path::new("/etc/os-release")),
         boot: Boot { kernel_to_supervisor_ms: millis(started), kernel_to_proven_ms: None },
         watchdog: Watchdog::arm(&options.watchdog),
+        bus,
         ordered: None,
         options,
     };
@@ -285,6 +289,7 @@ impl Runtime {
             },
             boot: self.boot,
             watchdog: self.watchdog.is_armed(),
+            bus: self.bus.load(Ordering::Relaxed),
             problems: self.core.problems().cloned().collect(),
             ..Status::default()
         };

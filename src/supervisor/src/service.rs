@@ -94,12 +94,13 @@ async fn serve(stream: tokio::net::UnixStream, requests: Requests) -> zbus::Resu
     Builder::unix_stream(stream)
         .server(Guid::generate())
         .p2p()
-        .serve_at(mark21_api::DIRECTOR_PATH, Director { requests })
+        .serve_at(mark21_api::DIRECTOR_PATH, Director::new(requests))
         .build()
         .await
 }
 
-struct Director {
+/// The box as a whole, as the interface sees it.
+pub(crate) struct Director {
     requests: Requests,
 }
 
@@ -148,6 +149,10 @@ impl Director {
 }
 
 impl Director {
+    pub(crate) fn new(requests: Requests) -> Self {
+        Self { requests }
+    }
+
     async fn ask(&self, request: Request) -> fdo::Result<()> {
         self.requests.send(request).await.map_err(|_| stopping())
     }

@@ -1,0 +1,43 @@
+//! The same object on the system bus. A bus that is not there, or goes away, is waited for:
+//! the box works without one, and status says whether there is one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use zbus::Connection;
+use zbus::connection::Builder;
+
+use crate::service::{Director, Requests};
+
+/// Between two tries: init starts the bus again within a second.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Serves the interface on the system bus for as long as the event loop turns; tells whether it
+/// is served there now.
+pub(crate) fn serve(requests: Requests) -> Arc<AtomicBool> {
+    let is_served = Arc::new(AtomicBool::new(false));
+    tokio::spawn(keep_serving(requests, Arc::clone(&is_served)));
+    is_served
+}
+
+async fn keep_serving(requests: Requests, is_served: Arc<AtomicBool>) {
+    loop {
+        if let Ok(connection) = connect(requests.clone()).await {
+            is_served.store(true, Ordering::Relaxed);
+            crate::log::note(format_args!("on the system bus as {}", mark21_api::BUS_NAME));
+            connection.closed().await;
+            is_served.store(false, Ordering::Relaxed);
+            crate::log::error(format_args!("the system bus is gone"));
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn connect(requests: Requests) -> zbus::Result<Connection> {
+    Builder::system()
+        .serve_at(mark21_api::DIRECTOR_PATH, Director::new(requests))
+        .name(mark21_api::BUS_NAME)
+        .build()
+        .await
+}
