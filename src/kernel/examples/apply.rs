@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Desired::fail_secure()
     } else {
         let text = std::fs::read_to_string(&file)?;
-        let parsed = mark21_config::parse(&text).map_err(|findings| format!("{findings:?}"))?;
+        let parsed = mark21_config::parse(&text).map_err(|findings| format!("{findings:.400?}"))?;
         Desired::from_config(&parsed.config, &machine, &Overrides::default())
     };
     println!("{} MiB, desired in {:?}", machine.memory_bytes >> 20, begin.elapsed());
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let begin = Instant::now();
         let mut last = begin;
         let applied = kernel.apply(&plan, |change| {
-            if plan.changes.len() < 200 {
+            if plan.changes.len() < 200 || last.elapsed().as_millis() > 20 {
                 println!("  {change} ({}, {:?})", change.when(), last.elapsed());
             }
             last = Instant::now();

@@ -84,7 +84,8 @@ fn modules(desired: &Desired, observed: &Observed) -> Vec<Change> {
 /// `stopping` forwarding lets the kernel reset one of them behind our back.
 fn sysctls(desired: &Desired, observed: &Observed, stopping: bool) -> Vec<Change> {
     let wanted = desired.sysctls.iter().filter_map(|sysctl| {
-        let was = observed.sysctls.get(&sysctl.path).cloned();
+        let goes = sysctl.device().is_some_and(|device| goes_with_link(desired, observed, device));
+        let was = observed.sysctls.get(&sysctl.path).filter(|_| !goes).cloned();
         let is_reset = stopping && sysctl.path == RESET_WITH_FORWARDING;
         let is_right = was.as_deref() == Some(sysctl.value.as_str());
         (!is_right || is_reset).then(|| Change::Sysctl { sysctl: sysctl.clone(), was })
@@ -164,6 +165,12 @@ fn is_remade(link: &Link, desired: &Desired, observed: &Observed) -> bool {
     !stands || parent_is_remade
 }
 
+/// Whether a device's addresses and settings are lost because it is made anew.
+fn goes_with_link(desired: &Desired, observed: &Observed, device: &str) -> bool {
+    let link = desired.links.iter().find(|link| link.device == device);
+    link.is_some_and(|link| link.kind != LinkKind::Port && is_remade(link, desired, observed))
+}
+
 /// Whether `there` is what `wanted` asks for, but for its settings and ports.
 fn is_same_link(wanted: &Link, there: &ObservedLink) -> bool {
     let same_kind = match (&wanted.kind, &there.kind) {
@@ -181,8 +188,8 @@ fn link_settings(desired: &Desired, observed: &Observed) -> Vec<Change> {
     let mut changes: Vec<LinkChange> =
         loopback.map(|lo| LinkChange::SetUp { device: lo.device.clone() }).into_iter().collect();
     for link in &desired.links {
-        let there = found(observed, &link.device)
-            .filter(|_| link.kind == LinkKind::Port || !is_remade(link, desired, observed));
+        let there =
+            found(observed, &link.device).filter(|there| !goes_with_link(desired, observed, &there.device));
         if let Some(mtu) = link.mtu.filter(|mtu| there.is_none_or(|there| there.mtu != *mtu)) {
             let was = there.map(|there| there.mtu);
             changes.push(LinkChange::SetMtu { device: link.device.clone(), mtu, was });
@@ -200,11 +207,7 @@ fn found<'a>(observed: &'a Observed, device: &str) -> Option<&'a ObservedLink> {
 
 /// New addresses come first: routes and sessions of the network stay.
 fn addresses(desired: &Desired, observed: &Observed) -> Vec<Change> {
-    // The addresses of a link that is made anew went with the old one.
-    let went = |address: &Address| {
-        let link = desired.links.iter().find(|link| link.device == address.device);
-        link.is_some_and(|link| link.kind != LinkKind::Port && is_remade(link, desired, observed))
-    };
+    let went = |address: &Address| goes_with_link(desired, observed, &address.device);
     let is_there = |wanted: &Address| observed.addresses.iter().any(|there| there.address == *wanted);
     let missing = desired.addresses.iter().filter(|wanted| !is_there(wanted) || went(wanted));
     let unwanted = observed.addresses.iter().filter(|there| {
@@ -313,3 +316,6 @@ fn same_service(key: ServiceKey, wanted: &VirtualService, there: &ObservedServic
     changes.extend(remove);
     changes
 }
+
+#[cfg(test)]
+mod tests;
