@@ -84,7 +84,8 @@ impl Kernel {
     pub fn observe(&mut self, desired: &Desired) -> Result<Observed, ObserveError> {
         let wanted = desired.modules.iter().map(|module| module.name.as_str());
         let unwanted = desired.unwanted_modules.iter().map(String::as_str);
-        let is_on = |path| Ok(sysctls::read(path)?.is_some_and(|value| value != "0"));
+        let is_on = |path| Ok(sysctls::read(path)?.map(|value| value != "0"));
+        let forwarding_v4 = is_on(IPV4_FORWARDING)?.unwrap_or(false);
         Ok(Observed {
             modules: self.modules.observe(wanted.chain(unwanted)),
             sysctls: sysctls::observe(desired.sysctls.iter().map(|sysctl| sysctl.path.as_str()))?,
@@ -93,8 +94,9 @@ impl Kernel {
             addresses: addresses::observe(&mut self.route).map_err(reading("addresses"))?,
             routes: routes::observe(&mut self.route).map_err(reading("routes"))?,
             ipvs: self.ipvs_tables()?,
-            forwarding_v4: is_on(IPV4_FORWARDING)?,
-            forwarding_v6: is_on(IPV6_FORWARDING)?,
+            forwarding_v4,
+            // A kernel without IPv6 is as it should be, whatever that is.
+            forwarding_v6: is_on(IPV6_FORWARDING)?.unwrap_or(forwarding_v4),
         })
     }
 

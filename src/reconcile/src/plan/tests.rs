@@ -153,6 +153,16 @@ fn a_missing_port_leaves_its_interface_out() {
     assert!(wanted.addresses.iter().all(|address| address.device == "eth1"));
 }
 
+/// Found by the property below: only what differed before was set on the new device.
+#[test]
+fn the_settings_of_a_device_that_is_made_anew_are_set_again() {
+    let built = apply_all(&plan(&desired(FULL), &fresh()), fresh());
+    let other = desired(&FULL.replace("802.3ad", "active-backup"));
+    let repair = plan(&other, &built);
+    assert!(words(&repair).contains(&"set net.ipv6.conf.bond0/100.accept_ra to 0".into()));
+    assert!(plan(&other, &apply_all(&repair, built)).is_empty());
+}
+
 fn ip(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
@@ -230,7 +240,7 @@ prop_compose! {
         let route = |net: &u8| Route {
             to: [198, 51, *net, 0].into(),
             prefix_len: 24,
-            via: if net % 2 == 0 { NextHop::Blackhole } else { NextHop::Gateway(ip("192.0.2.254"), None) },
+            via: if net.is_multiple_of(2) { NextHop::Blackhole } else { NextHop::Gateway(ip("192.0.2.254"), None) },
             source: None,
             metric: u32::from(sysctl),
         };
