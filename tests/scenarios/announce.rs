@@ -12,10 +12,10 @@ use mark21_lab::{Boot, Lab, Result, scenario};
 fn every_mode_works_with_and_without_tls() {
     scenario(|lab| {
         let mut director = lab.boot(&Boot::with_file("server.toml")?)?;
-        let extra_ipv4 = "pasv_address=198.51.100.21\n".to_owned();
-        lab.start_ftp_servers(&Settings { tls: true, extra_ipv4, ..Settings::default() })?;
         director.wait_serving()?;
         lab.step("serving");
+        let lines = Some(director.server_config("ftp")?);
+        lab.start_ftp_servers(&Settings { tls: true, lines, ..Settings::default() })?;
         let upload = Content::generate("upload", 20_000_000);
         every_mode(lab, (client_address(1), virtual_ftp()), &Mode::IPV4, Some(&upload), |_| {})?;
         every_mode(lab, (client_address6(1), virtual_ftp6()), &Mode::IPV6, Some(&upload), |_| {})?;

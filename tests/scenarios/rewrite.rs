@@ -15,9 +15,10 @@ use mark21_lab::{Boot, Lab, Result, scenario};
 fn every_mode_and_every_client_carries_20_mb() {
     scenario(|lab| {
         let mut director = lab.boot(&Boot::with_file("single.toml")?)?;
-        lab.start_ftp_servers(&Settings::default())?;
         let status = director.wait_serving()?;
         lab.step(&format!("serving: {}", status["boot"]));
+        let lines = Some(director.server_config("ftp")?);
+        lab.start_ftp_servers(&Settings { lines, ..Settings::default() })?;
         let upload = Content::generate("upload", 20_000_000);
         every_mode(lab, (client_address(1), virtual_ftp()), &Mode::IPV4, Some(&upload), print)?;
         every_mode(lab, (client_address6(1), virtual_ftp6()), &Mode::IPV6, Some(&upload), print)?;

@@ -133,6 +133,16 @@ impl Director {
         self.agent.send("reboot -f")
     }
 
+    /// What `show server-config` says that vsftpd must carry for this service.
+    ///
+    /// # Errors
+    /// When there is no such service.
+    pub fn server_config(&mut self, service: &str) -> Result<String> {
+        let answer = self.port.command(&format!("show server-config {service} vsftpd"), ANSWER)?;
+        let lines = answer.get("vsftpd").and_then(Value::as_str);
+        Ok(lines.with_context(|| format!("no lines for vsftpd in {answer}"))?.to_owned())
+    }
+
     /// Run a command as root that must succeed; gives its output.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! A real vsftpd on a real server, one process for IPv4 and one for IPv6 (with
-//! `listen_ipv6` it announces 0.0.0.0 in PASV replies).
+//! A real vsftpd on a real server: one process for IPv4 and one for IPv6 (with
+//! `listen_ipv6` and `pasv_address` it announces 0.0.0.0), or what the director asks.
 //!
 //! Anonymous, so that it needs no accounts: `whoami.txt` says which server this is,
 //! `big.bin` differs from server to server, `upload/` takes files.
@@ -32,6 +32,10 @@ pub struct Settings {
     pub length: usize,
     /// Explicit FTPS on top of plain FTP.
     pub tls: bool,
+    /// What the director says that vsftpd must carry, instead of `port`,
+    /// `passive_ports` and the listening lines; see
+    /// [`Director::server_config`](crate::Director::server_config).
+    pub lines: Option<String>,
     /// More lines for both configurations.
     pub extra: String,
     /// More lines for the IPv4 configuration (`pasv_address`).
@@ -45,6 +49,7 @@ impl Default for Settings {
             passive_ports: (10_000, 20_000),
             length: 20_000_000,
             tls: false,
+            lines: None,
             extra: String::new(),
             extra_ipv4: String::new(),
         }
@@ -78,7 +83,8 @@ impl FtpServer {
         let root = scenario::lab_root().join("srv").join(&name);
         make_files(&root, &name, &content)?;
         let mut processes = Vec::new();
-        for address in addresses {
+        let one_is_enough = settings.lines.as_deref().is_some_and(|lines| !needs_two_instances(lines));
+        for address in addresses.into_iter().take(if one_is_enough { 1 } else { 2 }) {
             let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
             let file = format!("run/vsftpd-{name}-{family}.conf");
             let text = configuration(&name, address, settings);
@@ -130,19 +136,41 @@ fn make_files(root: &Path, name: &str, content: &Content) -> Result {
 }
 
 fn configuration(name: &str, address: IpAddr, settings: &Settings) -> String {
+    let own = own_lines(address, settings);
+    let tls = if settings.tls { TLS } else { "" };
+    // Root of a user namespace with a single user cannot drop its groups.
+    let user = if is_root() { "" } else { "run_as_launching_user=YES\n" };
+    let director = settings.lines.as_deref().map_or(own, |lines| directors_lines(lines, address));
+    format!("anon_root=/srv/{name}\n{COMMON}{user}{tls}{director}{}", settings.extra)
+}
+
+/// The director's lines as they are for the instance that they describe; for the second
+/// one, which their comment asks for, with the changes of the comment.
+fn directors_lines(lines: &str, address: IpAddr) -> String {
+    if address.is_ipv4() || !needs_two_instances(lines) {
+        return lines.to_owned();
+    }
+    let is_other = |line: &&str| !line.starts_with("listen") && !line.starts_with("pasv_address");
+    let mut text: String = lines.lines().filter(is_other).map(|line| format!("{line}\n")).collect();
+    // listen_port was among what begins with "listen"; it stays the same.
+    text.extend(lines.lines().filter(|line| line.starts_with("listen_port")).map(|line| format!("{line}\n")));
+    text + &format!("listen=NO\nlisten_ipv6=YES\nlisten_address6={address}\n")
+}
+
+fn needs_two_instances(lines: &str) -> bool {
+    lines.lines().any(|line| line == "listen=YES")
+}
+
+fn own_lines(address: IpAddr, settings: &Settings) -> String {
     let (listen, extra) = match address {
         IpAddr::V4(address) => (format!("listen=YES\nlisten_address={address}"), &settings.extra_ipv4[..]),
         IpAddr::V6(address) => (format!("listen=NO\nlisten_ipv6=YES\nlisten_address6={address}"), ""),
     };
-    let tls = if settings.tls { TLS } else { "" };
-    // Root of a user namespace with a single user cannot drop its groups.
-    let user = if is_root() { "" } else { "run_as_launching_user=YES\n" };
     let (port, (first, last)) = (settings.port, settings.passive_ports);
     format!(
-        "{listen}\nlisten_port={port}\nftp_data_port={}\npasv_min_port={first}\npasv_max_port={last}\n\
-         anon_root=/srv/{name}\n{COMMON}{user}{tls}{}{extra}",
+        "{listen}\nlisten_port={port}\nftp_data_port={}\nconnect_from_port_20=YES\n\
+         pasv_min_port={first}\npasv_max_port={last}\n{extra}",
         port - 1,
-        settings.extra,
     )
 }
 
@@ -161,7 +189,6 @@ anon_upload_enable=YES
 anon_other_write_enable=YES
 anon_world_readable_only=NO
 anon_umask=022
-connect_from_port_20=YES
 secure_chroot_dir=/run/empty
 seccomp_sandbox=NO
 isolate=NO
