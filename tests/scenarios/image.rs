@@ -1,9 +1,12 @@
-//! The disk image boots, again and again: nothing of the director's work yet.
+//! The disk image boots, again and again, on both kinds of firmware.
 
 use anyhow::ensure;
 use mark21_lab::director::BOOT;
+use mark21_lab::ftp::Mode;
 use mark21_lab::qemu::Firmware;
-use mark21_lab::topology::Segment;
+use mark21_lab::topology::{Segment, client_address, virtual_ftp};
+use mark21_lab::transfers::every_mode;
+use mark21_lab::vsftpd::Settings;
 use mark21_lab::{Boot, Result, eventually, scenario};
 
 #[test]
@@ -28,12 +31,13 @@ fn the_image_boots_on_bios_and_after_reboot_and_power_cut() {
 }
 
 #[test]
-fn the_image_boots_on_uefi() {
+fn the_image_boots_on_uefi_and_serves() {
     scenario(|lab| {
         let mut director = lab.boot(&Boot { firmware: Firmware::Uefi, ..Boot::with_file("single.toml")? })?;
-        director.agent.wait_ready(BOOT)?;
+        lab.start_ftp_servers(&Settings::default())?;
+        director.wait_serving()?;
         director.root("test -d /sys/firmware/efi")?;
-        Ok(())
+        every_mode(lab, (client_address(1), virtual_ftp()), &Mode::IPV4, None, |_| {})
     });
 }
 

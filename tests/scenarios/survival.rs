@@ -70,7 +70,14 @@ fn a_killed_supervisor_disturbs_no_transfer() {
 fn foreign_changes_are_mended_within_five_seconds() {
     scenario(|lab| {
         let mut director = serving(lab, 1000)?;
+        let ipvsadm = director.bring("sbin/ipvsadm", &IPVSADM_LIBRARIES)?;
+        let delete = format!("{ipvsadm} -D -f 21");
+        let weight = format!("{ipvsadm} -e -f 21 -r 10.21.0.11:0 -m -w 7");
+        let list = director.root(&format!("{ipvsadm} -Sn"))?;
+        ensure!(list.contains("-A -f 21 "), "{list}");
         for change in [
+            &delete,
+            &weight,
             "nft flush ruleset",
             "ip address delete 198.51.100.21/24 dev eth0",
             "echo 0 > /proc/sys/net/ipv4/ip_forward",
@@ -81,9 +88,17 @@ fn foreign_changes_are_mended_within_five_seconds() {
             lab.step(change);
             works(lab)?;
         }
+        let after = director.root(&format!("{ipvsadm} -Sn"))?;
+        ensure!(after == list, "before:\n{list}after:\n{after}");
         Ok(())
     });
 }
+
+const IPVSADM_LIBRARIES: [&str; 3] = [
+    "lib/x86_64-linux-gnu/libnl-3.so.200",
+    "lib/x86_64-linux-gnu/libnl-genl-3.so.200",
+    "usr/lib/x86_64-linux-gnu/libpopt.so.0",
+];
 
 fn serving(lab: &mut Lab, length: usize) -> Result<Director> {
     let mut director = lab.boot(&Boot::with_file("single.toml")?)?;

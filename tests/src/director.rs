@@ -7,6 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::agent::Agent;
@@ -14,7 +16,7 @@ use crate::machine::MachinePort;
 use crate::namespace::Namespace;
 use crate::process::run;
 use crate::qemu::{Firmware, Machine, Qemu};
-use crate::scenario::{skip, target_directory, tests_directory};
+use crate::scenario::{lab_root, skip, target_directory, tests_directory};
 use crate::topology::Segment;
 use crate::{Result, eventually};
 
@@ -149,6 +151,32 @@ impl Director {
     /// When it does not succeed.
     pub fn root(&mut self, command: &str) -> Result<String> {
         self.agent.succeed(command, ANSWER)
+    }
+
+    /// Bring a program of the lab root with its libraries into the machine, by the
+    /// agent; gives the command that runs it. Nothing of it is in the image.
+    ///
+    /// # Errors
+    /// When a file is missing or the machine takes it not.
+    pub fn bring(&mut self, program: &str, libraries: &[&str]) -> Result<String> {
+        const PLACE: &str = "/run/brought";
+        // Longer lines are slow to read for a shell.
+        const PART: usize = 30_000;
+        // /run itself is mounted noexec.
+        self.root(&format!("mkdir -p {PLACE} && mount -t tmpfs tmpfs {PLACE}"))?;
+        let root = lab_root();
+        for path in [&[program], libraries].concat() {
+            let file = root.join(path);
+            let bytes = fs::read(&file).with_context(|| format!("{}", file.display()))?;
+            let name = Path::new(path).file_name().context("a file's path")?.display().to_string();
+            for part in bytes.chunks(PART) {
+                let text = STANDARD.encode(part);
+                self.root(&format!("base64 -d >> {PLACE}/{name} << END\n{text}\nEND"))?;
+            }
+        }
+        let name = Path::new(program).file_name().context("a file's path")?.display().to_string();
+        self.root(&format!("chmod 755 {PLACE}/{name}"))?;
+        Ok(format!("LD_LIBRARY_PATH={PLACE} {PLACE}/{name}"))
     }
 
     /// Pull or plug a cable.
