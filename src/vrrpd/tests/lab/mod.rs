@@ -1,0 +1,291 @@
+//! Hosts in network namespaces on one bridge, with vrrpd or Debian's keepalived on them.
+//!
+//! Needs `tests/enter` (root in private namespaces, a tree with keepalived); elsewhere
+//! [`Lab::new`] says SKIPPED and gives nothing. Everything that a lab starts ends with it.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Hosts `<name>-a`, `<name>-b` and so on, each with `eth0` on a bridge.
+pub(crate) struct Lab {
+    name: &'static str,
+    root: PathBuf,
+    hosts: Vec<String>,
+}
+
+impl Lab {
+    /// A bridge and `hosts` hosts: 10.9.0.1/24 and fd09::1/64 on the first, and so on.
+    pub(crate) fn new(name: &'static str, hosts: usize) -> Option<Lab> {
+        let Some(root) =
+            std::env::var_os("MARK21_LAB_ROOT").filter(|_| std::env::var_os("MARK21_LAB_INSIDE").is_some())
+        else {
+            eprintln!("SKIPPED: needs the lab (tests/run)");
+            return None;
+        };
+        let mut lab = Lab { name, root: PathBuf::from(root), hosts: Vec::new() };
+        let switch = lab.switch();
+        ip(&format!("netns add {switch}"));
+        ip(&format!("-n {switch} link add bridge0 type bridge"));
+        ip(&format!("-n {switch} link set bridge0 up"));
+        for number in 1..=hosts {
+            let letter = char::from(b'a' + u8::try_from(number - 1).expect("few hosts"));
+            let host = format!("{name}-{letter}");
+            ip(&format!("netns add {host}"));
+            ip(&format!("-n {switch} link add port-{letter} type veth peer name eth0 netns {host}"));
+            ip(&format!("-n {switch} link set port-{letter} master bridge0 up"));
+            ip(&format!("-n {host} link set lo up"));
+            ip(&format!("-n {host} link set eth0 up"));
+            ip(&format!("-n {host} addr add 10.9.0.{number}/24 dev eth0"));
+            ip(&format!("-n {host} addr add fe80::{number}/64 dev eth0 nodad"));
+            ip(&format!("-n {host} addr add fd09::{number}/64 dev eth0 nodad"));
+            lab.hosts.push(host);
+        }
+        Some(lab)
+    }
+
+    pub(crate) fn switch(&self) -> String {
+        format!("{}-sw", self.name)
+    }
+
+    /// The namespace of host number `index`, from 0.
+    pub(crate) fn host(&self, index: usize) -> &str {
+        &self.hosts[index]
+    }
+
+    /// A command inside a host's namespace.
+    pub(crate) fn command(&self, index: usize, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.hosts[index])).arg(program);
+        command
+    }
+
+    /// Whether the host has this address on eth0.
+    pub(crate) fn has(&self, index: usize, address: &str) -> bool {
+        output(&format!("-n {} addr show", self.hosts[index])).contains(&format!(" {address}/"))
+    }
+
+    /// Takes a host's port on the bridge down or up: the host loses carrier.
+    pub(crate) fn set_port(&self, index: usize, is_up: bool) {
+        let letter = char::from(b'a' + u8::try_from(index).expect("few hosts"));
+        let state = if is_up { "up" } else { "down" };
+        ip(&format!("-n {} link set port-{letter} {state}", self.switch()));
+    }
+
+    /// Starts vrrpd on a host. The run directory outlives it, as the one in /run does.
+    pub(crate) fn vrrpd(&self, index: usize, config: &str) -> Vrrpd {
+        let directory = PathBuf::from(format!("/run/{}", self.hosts[index]));
+        fs::create_dir_all(&directory).expect("a directory");
+        let file = directory.join("vrrpd.toml");
+        fs::write(&file, config).expect("a configuration");
+        let mut command = self.command(index, env!("CARGO_BIN_EXE_vrrpd"));
+        command.arg("--config").arg(&file).arg("--run-directory").arg(&directory);
+        Vrrpd::start(command, directory)
+    }
+
+    /// Starts a vrrpd that waits for its configuration.
+    pub(crate) fn waiting_vrrpd(&self, index: usize) -> Vrrpd {
+        let directory = PathBuf::from(format!("/run/{}", self.hosts[index]));
+        fs::create_dir_all(&directory).expect("a directory");
+        let mut command = self.command(index, env!("CARGO_BIN_EXE_vrrpd"));
+        command.arg("--run-directory").arg(&directory);
+        Vrrpd::start(command, directory)
+    }
+
+    /// Starts Debian's keepalived on a host.
+    pub(crate) fn keepalived(&self, index: usize, config: &str) -> Keepalived {
+        let name = &self.hosts[index];
+        let inside = |suffix: &str| format!("/tmp/{name}.{suffix}");
+        let outside = |suffix: &str| self.root.join(inside(suffix).trim_start_matches('/'));
+        fs::write(outside("conf"), config).expect("a configuration");
+        let child = self
+            .command(index, "chroot")
+            .arg(&self.root)
+            .args(["/usr/sbin/keepalived", "-n", "-l", "-P", "-f", &inside("conf")])
+            .args(["-p", &inside("pid"), "-r", &inside("vrrp.pid")])
+            .stdout(log_file(&outside("log")))
+            .stderr(log_file(&outside("log")))
+            .spawn()
+            .expect("keepalived");
+        Keepalived { child, vrrp_pid: outside("vrrp.pid"), log: outside("log") }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for host in self.hosts.iter().chain([&self.switch()]) {
+            drop(Command::new("ip").args(["netns", "delete", host]).status());
+        }
+    }
+}
+
+fn log_file(path: &std::path::Path) -> Stdio {
+    let file = fs::OpenOptions::new().create(true).append(true).open(path).expect("a log");
+    Stdio::from(file)
+}
+
+/// A running vrrpd.
+pub(crate) struct Vrrpd {
+    child: Child,
+    directory: PathBuf,
+}
+
+impl Vrrpd {
+    fn start(mut command: Command, directory: PathBuf) -> Vrrpd {
+        let child = command.stderr(log_file(&directory.join("log"))).spawn().expect("vrrpd");
+        let vrrpd = Vrrpd { child, directory };
+        eventually("vrrpd answers", || vrrpd.try_status().is_some());
+        vrrpd
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A client command; standard output and whether it succeeded.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> (String, bool) {
+        let output = Command::new(env!("CARGO_BIN_EXE_vrrpd"))
+            .args(arguments)
+            .arg("--run-directory")
+            .arg(&self.directory)
+            .output()
+            .expect("the client");
+        let text = [output.stdout, output.stderr].concat();
+        (String::from_utf8_lossy(&text).into_owned(), output.status.success())
+    }
+
+    pub(crate) fn try_status(&self) -> Option<Value> {
+        let (text, is_success) = self.ask(&["status", "--json"]);
+        if is_success { serde_json::from_str(&text).ok() } else { None }
+    }
+
+    pub(crate) fn router(&self, name: &str) -> Value {
+        let status = self.try_status().expect("a status");
+        let routers = status["routers"].as_array().expect("routers").clone();
+        routers.into_iter().find(|router| router["name"] == name).expect("the router")
+    }
+
+    pub(crate) fn state(&self, name: &str) -> String {
+        self.router(name)["state"].as_str().expect("a state").to_owned()
+    }
+
+    pub(crate) fn counter(&self, name: &str, counter: &str) -> u64 {
+        self.router(name)["statistics"][counter].as_u64().unwrap_or(0)
+    }
+
+    /// Writes a new configuration and sends SIGHUP.
+    pub(crate) fn reload(&self, config: &str) {
+        fs::write(self.directory.join("vrrpd.toml"), config).expect("a configuration");
+        self.signal("HUP");
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        kill(self.child.id(), signal);
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub(crate) fn stop(mut self) {
+        self.signal("TERM");
+        let status = self.child.wait().expect("its end");
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Vrrpd {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{}", self.directory.display(), self.log());
+        }
+    }
+}
+
+/// A running keepalived.
+pub(crate) struct Keepalived {
+    child: Child,
+    vrrp_pid: PathBuf,
+    log: PathBuf,
+}
+
+impl Keepalived {
+    /// SIGTERM, and waits for the end.
+    pub(crate) fn stop(mut self) {
+        kill(self.child.id(), "TERM");
+        self.child.wait().expect("its end");
+    }
+
+    /// SIGKILL to both processes, none of which can say anything more.
+    pub(crate) fn kill(mut self) {
+        self.kill_both();
+        self.child.wait().expect("its end");
+    }
+
+    fn kill_both(&self) {
+        kill(self.child.id(), "STOP");
+        let pid = fs::read_to_string(&self.vrrp_pid).ok().and_then(|text| text.trim().parse().ok());
+        if let Some(pid) = pid {
+            kill(pid, "KILL");
+        }
+        kill(self.child.id(), "KILL");
+    }
+}
+
+impl Drop for Keepalived {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.kill_both();
+            drop(self.child.wait());
+        }
+        if std::thread::panicking() {
+            eprintln!("--- keepalived\n{}", fs::read_to_string(&self.log).unwrap_or_default());
+        }
+    }
+}
+
+/// Signals one process that this test started.
+pub(crate) fn kill(pid: u32, signal: &str) {
+    drop(Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status());
+}
+
+/// `ip` with these arguments, which must work.
+pub(crate) fn ip(arguments: &str) {
+    let output = Command::new("ip").args(arguments.split_ascii_whitespace()).output().expect("ip");
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What `ip` prints.
+pub(crate) fn output(arguments: &str) -> String {
+    let output = Command::new("ip").args(arguments.split_ascii_whitespace()).output().expect("ip");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Waits until `holds`, at most 20 s, and says how long it took.
+#[track_caller]
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) -> Duration {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    start.elapsed()
+}
+
+/// Watches for `time` that `holds` all along: for what must not happen.
+#[track_caller]
+pub(crate) fn always(time: Duration, what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        assert!(holds(), "after {:?}: {what}", start.elapsed());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
