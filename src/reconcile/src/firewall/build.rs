@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::Ruleset;
 use super::flows::{Translated, flows};
-use super::gather::{Gathered, active_ports};
+use super::gather::{Gathered, active_ports, cause};
 use super::rules::{self, Chain, Way};
 use super::sets;
 use crate::context::Context;
@@ -112,7 +112,7 @@ impl Table {
 
     fn prerouting(&mut self, gathered: &[Gathered; 2]) {
         for of in gathered.iter().filter(|of| !of.marks.is_empty()) {
-            self.rule(rules::mark(of.family, &of.cause(&of.ftp_names, "control and passive data")));
+            self.rule(rules::mark(of.family, &cause(of.ftp_names.iter(), "control and passive data")));
         }
     }
 
@@ -122,11 +122,11 @@ impl Table {
         self.rule(rules::transport_answers());
         for of in gathered {
             for protocol in PROTOCOLS.into_iter().filter(|protocol| !of.endpoints(*protocol).is_empty()) {
-                let cause = of.cause(of.address_names(protocol), "by address");
+                let cause = cause(of.address_names(protocol).iter(), "by address");
                 self.rule(rules::service_by_address(Way::In, protocol, of.family, &cause));
             }
             if !of.active_replies.is_empty() {
-                let cause = of.cause(&of.ftp_names, "active data");
+                let cause = cause(of.ftp_names.iter(), "active data");
                 self.rule(rules::active_replies(of.family, &cause));
             }
         }
@@ -200,7 +200,7 @@ impl Table {
                 self.rule(rules::to_servers(of.family));
             }
             for protocol in PROTOCOLS.into_iter().filter(|protocol| of.keeps_address(*protocol)) {
-                let cause = of.cause(of.address_names(protocol), "by address, direct");
+                let cause = cause(of.address_names(protocol).iter(), "by address, direct");
                 self.rule(rules::service_by_address(Way::Out, protocol, of.family, &cause));
             }
         }
@@ -224,7 +224,7 @@ impl Table {
 
     fn postrouting(&mut self, gathered: &[Gathered; 2], flows: &[Translated]) {
         for of in gathered {
-            let cause = of.cause(&of.ftp_names, "active data");
+            let cause = cause(of.ftp_names.iter(), "active data");
             if !of.active_sources.is_empty() {
                 self.rule(rules::active_source(of.family, &cause));
             }
@@ -256,7 +256,7 @@ impl Table {
         let names: BTreeSet<&String> = gathered.iter().flat_map(|of| &of.marked_names).collect();
         if !marks.is_empty() {
             let marks: Vec<u32> = marks.into_iter().collect();
-            let cause = super::gather::cause(names.into_iter(), "by mark");
+            let cause = cause(names.into_iter(), "by mark");
             self.rule(rules::marked(way, &marks, &cause));
         }
     }

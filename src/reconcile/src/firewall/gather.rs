@@ -94,12 +94,6 @@ impl Gathered {
         self.by_address(protocol).direct
     }
 
-    /// A rule's comment: the services that caused it, and for what.
-    #[expect(clippy::unused_self, reason = "reads as the family's own")]
-    pub(super) fn cause(&self, names: &[String], what: &str) -> String {
-        cause(names.iter(), what)
-    }
-
     /// Each real server with the chain that knows what it may send.
     pub(super) fn chains_of_servers(&self) -> Vec<(IpAddr, String)> {
         self.sends.iter().map(|(server, sends)| (*server, self.chain_name(sends))).collect()
