@@ -1,0 +1,82 @@
+use super::*;
+use crate::settings::Settings;
+
+const EXAMPLE: &str = include_str!("example.conf");
+
+#[test]
+fn an_example_with_everything_becomes_a_configuration_that_is_right() {
+    let toml = convert::to_toml(&parse(EXAMPLE).expect("a tree")).expect("TOML");
+    let settings = Settings::parse(&toml).unwrap_or_else(|findings| panic!("{findings:?}\n{toml}"));
+    assert_eq!(settings.routers.len(), 3);
+    assert_eq!(settings.groups.len(), 1);
+    assert_eq!(settings.groups[0].members, ["outside", "inside"]);
+    let outside = &settings.routers[0];
+    assert_eq!(outside.addresses.len(), 2);
+    assert_eq!(outside.addresses[1].device.as_deref(), Some("eth2"));
+    assert_eq!(outside.preemption, vrrp::Preemption::Off);
+    assert_eq!(outside.track_scripts.len(), 1, "the group's script is the member's");
+    assert_eq!(settings.routers[2].version, vrrp::Version::V3);
+    assert_eq!(settings.routers[2].peers.len(), 2);
+    for refused in ["virtual_routes", "smtp_alert", "virtual_server", "no_such_keyword"] {
+        assert!(toml.contains(&format!("# not carried over: {refused}")), "{refused}\n{toml}");
+    }
+}
+
+#[test]
+fn braces_quotes_and_comments_are_read_as_keepalived_reads_them() {
+    let nodes = parse("a { b \"c d\" e # f\n g{h} ! i\n}").expect("a tree");
+    assert_eq!(nodes.len(), 1);
+    assert_eq!(nodes[0].children[0].words, ["b", "c d", "e"]);
+    assert_eq!(nodes[0].children[1].children[0].words, ["h"]);
+    assert!(parse("a {").is_err());
+    assert!(parse("}").is_err());
+}
+
+#[test]
+fn no_keyword_is_listed_twice_and_none_that_is_widely_used_is_refused() {
+    let mut seen = std::collections::BTreeSet::new();
+    for (block, keyword, _) in keywords::KEYWORDS {
+        assert!(seen.insert((*block, *keyword)), "{keyword}");
+    }
+    for keyword in [
+        "state",
+        "interface",
+        "virtual_router_id",
+        "priority",
+        "advert_int",
+        "version",
+        "nopreempt",
+        "preempt_delay",
+        "virtual_ipaddress",
+        "virtual_ipaddress_excluded",
+        "auth_pass",
+        "unicast_peer",
+        "unicast_src_ip",
+        "garp_master_delay",
+        "garp_master_repeat",
+        "garp_master_refresh",
+        "garp_lower_prio_repeat",
+        "track_interface",
+        "track_script",
+        "notify",
+        "notify_master",
+    ] {
+        let fate = keywords::find(keywords::Block::Instance, keyword);
+        assert!(!matches!(fate, None | Some(keywords::Fate::Refused(_))), "{keyword}");
+    }
+}
+
+/// `UPDATE=1 cargo test -p vrrpd` writes it.
+#[test]
+fn the_documentation_has_the_table_of_keywords() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/vrrpd-keepalived.md");
+    let text = std::fs::read_to_string(path).expect("the page");
+    let start = "<!-- keywords: made by UPDATE=1 cargo test -p vrrpd -->\n";
+    let (before, _) = text.split_once(start).expect("the place of the table");
+    let wanted = format!("{before}{start}{}", keyword_table());
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &wanted).expect("written");
+        return;
+    }
+    assert!(text == wanted, "docs/vrrpd-keepalived.md is out of date: UPDATE=1 cargo test -p vrrpd");
+}
