@@ -15,8 +15,8 @@ help: ## Show this list
 deps: ## Install the Debian packages that are missing (as root or with sudo)
 	@image/deps
 
-build: ## Build the program that ships
-	cargo build --release --locked -p mark21
+build: ## Build the programs that ship
+	cargo build --release --locked -p mark21 -p vrrpd
 
 image-quick: deps build ## Build mark21.img from Debian packages (CONFIG=file puts a configuration in)
 	image/build --program $(PROGRAM) --out $(IMAGE) $(if $(CONFIG),--config $(CONFIG))

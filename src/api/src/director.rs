@@ -28,6 +28,10 @@ pub trait Director {
     /// the program's name.
     fn server_config(&self, service: &str) -> zbus::Result<HashMap<String, String>>;
 
+    /// Hands virtual routers over to the other box: one by its name, a sync group by its name,
+    /// or `all`. Only for administrators.
+    fn resign(&self, name: &str) -> zbus::Result<()>;
+
     /// The newest lines of the supervisor's log, oldest first.
     fn log(&self, lines: u32) -> zbus::Result<Vec<String>>;
 }

@@ -23,6 +23,8 @@ pub struct Status {
     pub problems: Vec<Problem>,
     /// The interfaces of the configuration.
     pub interfaces: Vec<Interface>,
+    /// The virtual routers, as vrrpd tells of them.
+    pub virtual_routers: Vec<VirtualRouter>,
     /// The services of the configuration.
     pub services: Vec<Service>,
     /// How old the kernel's figures in this snapshot are, in milliseconds.
@@ -107,6 +109,25 @@ pub struct Interface {
     /// Whether it is up and has a carrier.
     pub carrier: bool,
     /// What the kernel has on it.
+    pub addresses: Vec<String>,
+}
+
+/// A virtual router.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualRouter {
+    /// The configuration's name.
+    pub name: String,
+    /// The kernel's name of its interface.
+    pub device: String,
+    /// 1-255.
+    pub vrid: u8,
+    /// `initialize`, `backup` or `active` (RFC 9568 section 6.4).
+    pub state: String,
+    /// The priority that it advertises now.
+    pub priority: u8,
+    /// The Active router that it hears, or itself.
+    pub active_router: Option<String>,
+    /// The virtual addresses.
     pub addresses: Vec<String>,
 }
 

@@ -189,7 +189,7 @@ pub const TABLES: &[TableDoc] = &[
             may("advertisement_interval", r#""10ms"-"40950ms", whole centiseconds"#, "How often the Active one speaks; the same on all boxes.").or(r#""1s""#),
             must("addresses", LINK_ADDRESSES, "All of one family; IPv6 starts with a link-local one.")
                 .at_most(limits::VIRTUAL_ROUTER_ADDRESSES),
-            may("preempt", BOOLEAN, "Take over from a router with a lower priority.").or("true"),
+            may("preempt", BOOLEAN, "Take over from a router with a lower priority; a box that comes back does not know the sessions of the other.").or("false"),
             may("preempt_delay", r#""0s"-"1h""#, "Wait so long before that.").or(r#""0s""#),
             may("peers", ADDRESSES, "The other boxes; with them it speaks unicast and hears no one else.")
                 .or("[]")

@@ -61,6 +61,11 @@ pub(crate) enum Command {
     },
     /// Tell whether the kernel holds what the running configuration says.
     Verify,
+    /// Hand virtual routers over to the other box.
+    Resign {
+        /// A virtual router, a sync group, or all.
+        name: String,
+    },
     /// Show one thing in detail.
     #[command(subcommand)]
     Show(Show),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mark21_api::status::{Change, Configuration, Firewall, PlanReport, State, Status};
+use mark21_api::status::{Change, Configuration, Firewall, PlanReport, State, Status, VirtualRouter};
 use serde_json::json;
 
 use crate::answer::{Answer, Failure};
@@ -31,6 +31,12 @@ pub(crate) async fn answer(command: &Command, via: Via) -> Result<Answer, Failur
             Ok(Answer { text, value: value(&report), code: Code::Done })
         }
         Command::Verify => verify(via).await,
+        Command::Resign { name } => {
+            let director = client::director(via).await?;
+            director.resign(name).await.map_err(|error| client::called(&error))?;
+            let text = format!("{name}: offered to the other box; status tells who has it");
+            Ok(Answer { text, value: json!({ "resigned": name }), code: Code::Done })
+        }
         Command::Show(Show::Firewall) => {
             let firewall: Firewall = client::take(client::director(via).await?.firewall().await)?;
             Ok(Answer { text: firewall_text(&firewall), value: value(&firewall), code: Code::Done })
@@ -140,6 +146,11 @@ fn status_text(status: &Status) -> String {
         for address in &interface.addresses {
             let _ = write!(text, "\n    {address}");
         }
+    }
+    for router in &status.virtual_routers {
+        let VirtualRouter { name, device, vrid, state, priority, .. } = router;
+        let _ = write!(text, "\nvirtual router {name} ({device}, vrid {vrid}, priority {priority}) {state}");
+        let _ = write!(text, "\n    {}", router.addresses.join(", "));
     }
     for service in &status.services {
         let _ = write!(text, "\nservice {} ({}", service.name, service.kind);

@@ -8,22 +8,23 @@ use std::time::Duration;
 use zbus::Connection;
 use zbus::connection::Builder;
 
-use crate::service::{Director, Requests};
+use crate::companion::Companion;
+use crate::service::{Caller, Director, Requests};
 
 /// Between two tries: init starts the bus again within a second.
 const RETRY: Duration = Duration::from_secs(2);
 
 /// Serves the interface on the system bus for as long as the event loop turns; tells whether it
 /// is served there now.
-pub(crate) fn serve(requests: Requests) -> Arc<AtomicBool> {
+pub(crate) fn serve(requests: Requests, companion: Companion) -> Arc<AtomicBool> {
     let is_served = Arc::new(AtomicBool::new(false));
-    tokio::spawn(keep_serving(requests, Arc::clone(&is_served)));
+    tokio::spawn(keep_serving(requests, companion, Arc::clone(&is_served)));
     is_served
 }
 
-async fn keep_serving(requests: Requests, is_served: Arc<AtomicBool>) {
+async fn keep_serving(requests: Requests, companion: Companion, is_served: Arc<AtomicBool>) {
     loop {
-        if let Ok(connection) = connect(requests.clone()).await {
+        if let Ok(connection) = connect(requests.clone(), companion.clone()).await {
             is_served.store(true, Ordering::Relaxed);
             crate::log::note(format_args!("on the system bus as {}", mark21_api::BUS_NAME));
             connection.closed().await;
@@ -34,10 +35,8 @@ async fn keep_serving(requests: Requests, is_served: Arc<AtomicBool>) {
     }
 }
 
-async fn connect(requests: Requests) -> zbus::Result<Connection> {
-    Builder::system()
-        .serve_at(mark21_api::DIRECTOR_PATH, Director::new(requests))
-        .name(mark21_api::BUS_NAME)
-        .build()
-        .await
+async fn connect(requests: Requests, companion: Companion) -> zbus::Result<Connection> {
+    // The bus's policy lets nobody else through to what changes anything.
+    let director = Director::new(requests, companion, Caller::Admin);
+    Builder::system().serve_at(mark21_api::DIRECTOR_PATH, director).name(mark21_api::BUS_NAME).build().await
 }

@@ -25,6 +25,8 @@ const START_RETRY: Duration = Duration::from_millis(200);
 const DEBOUNCE: Duration = Duration::from_millis(100);
 /// Between two looks without a sign: IPVS tells nobody of its changes.
 const LOOK: Duration = Duration::from_secs(2);
+/// A look that takes long, because the tables are large, pauses this many times as long.
+const LOOK_SHARE: u32 = 10;
 
 /// Where an attempted configuration comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +62,12 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     /// The convergence that was asked for has ended.
-    Converged(Outcome),
+    Converged {
+        /// How it ended.
+        outcome: Outcome,
+        /// How long it took.
+        took: Duration,
+    },
     /// The kernel told of a change.
     Disturbed,
     /// The candidate was saved as this generation, or could not be.
@@ -104,6 +111,8 @@ pub(crate) struct Core {
     converging: bool,
     disturbed: bool,
     deadline: Option<Instant>,
+    /// Until the next look without a sign.
+    pause: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +142,7 @@ impl Core {
             converging: true,
             disturbed: false,
             deadline: None,
+            pause: LOOK,
         };
         (core, vec![Command::Converge { position: 0, partial: false }])
     }
@@ -183,8 +193,9 @@ impl Core {
                 self.deadline = Some(self.deadline.map_or(soon, |deadline| deadline.min(soon)));
                 Vec::new()
             }
-            Event::Converged(outcome) => {
+            Event::Converged { outcome, took } => {
                 self.converging = false;
+                self.pause = LOOK.max(took * LOOK_SHARE);
                 match self.phase {
                     Phase::Starting { patience_ends } => self.started(now, patience_ends, outcome),
                     Phase::Settled => self.looked(now, outcome),
@@ -216,7 +227,7 @@ impl Core {
             Outcome::Proven(_) => {
                 self.phase = Phase::Settled;
                 self.current = None;
-                self.look_again(now, LOOK);
+                self.look_again(now, self.pause);
                 return match self.origin() {
                     Origin::Candidate => vec![Command::Save, Command::Ready],
                     Origin::Generation(_) | Origin::FailSecure => vec![Command::Ready],
@@ -251,7 +262,7 @@ impl Core {
     }
 
     fn looked(&mut self, now: Instant, outcome: Outcome) -> Vec<Command> {
-        self.look_again(now, if self.disturbed { DEBOUNCE } else { LOOK });
+        self.look_again(now, if self.disturbed { DEBOUNCE } else { self.pause });
         match outcome {
             Outcome::Proven(changes) => {
                 self.current = None;

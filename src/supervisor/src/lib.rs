@@ -11,6 +11,7 @@
 
 mod bus;
 mod clock;
+mod companion;
 mod core;
 mod files;
 mod firmware;

@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use mark21_api::status::{Boot, Configuration, Firmware, State, Status};
+use mark21_api::status::{Boot, Configuration, Firmware, Problem, State, Status};
 use mark21_config::Config;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use crate::core::{Command, Core, Event, Origin};
+use crate::companion::{self, Companion};
+use crate::core::{Command, Core, Event, Origin, Outcome};
 use crate::load::{self, Attempt, chain};
 use crate::service::{self, Request};
 use crate::store::{Refusal, Store};
@@ -44,6 +45,9 @@ struct Runtime {
     boot: Boot,
     watchdog: Watchdog,
     bus: Arc<AtomicBool>,
+    companion: Companion,
+    /// Where the watch leaves its signs; `None` once it runs.
+    signs: Option<mpsc::Sender<()>>,
     /// When the kernel's owner was given the order that it has not reported on yet.
     ordered: Option<Instant>,
 }
@@ -55,11 +59,12 @@ struct Runtime {
 pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let started = clock::since_kernel_start();
     let (requests, mut asked) = service::queue();
-    service::listen(&options.run.join("api.sock"), requests.clone())?;
-    let bus = bus::serve(requests);
+    let companion = Companion::start(Path::new(companion::SOCKET));
+    service::listen(&options.run.join("api.sock"), requests.clone(), companion.clone())?;
+    let bus = bus::serve(requests, companion.clone());
     let (told, mut reports) = mpsc::channel(REPORTS);
     let orders = worker::start(told)?;
-    let mut disturbed = watch::start()?;
+    let (signs, mut disturbed) = watch::channel();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
@@ -82,6 +87,8 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         boot: Boot { kernel_to_supervisor_ms: millis(started), kernel_to_proven_ms: None },
         watchdog: Watchdog::arm(&options.watchdog),
         bus,
+        companion,
+        signs: Some(signs),
         ordered: None,
         options,
     };
@@ -187,6 +194,10 @@ impl Runtime {
     fn ready(&mut self) {
         let proven = clock::since_kernel_start();
         self.boot.kernel_to_proven_ms = Some(millis(proven));
+        if let Some(Err(error)) = self.signs.take().map(watch::start) {
+            // The look every few seconds still finds what was changed.
+            crate::log::error(format_args!("the kernel is not watched: {error}"));
+        }
         let state = self.core.state();
         crate::log::note(format_args!(
             "{} with {}, {:.2} s after the kernel's start",
@@ -204,9 +215,12 @@ impl Runtime {
     fn take(&mut self, report: Report) -> Option<Event> {
         self.ordered = None;
         match report {
-            Report::Converged(outcome, census) => {
+            Report::Converged { outcome, took, census } => {
                 self.census = census.or(self.census.take());
-                Some(Event::Converged(outcome))
+                if matches!(outcome, Outcome::Proven(_)) {
+                    self.hand_over_roles();
+                }
+                Some(Event::Converged { outcome, took })
             }
             Report::Looked(census) => {
                 self.census = census.or(self.census.take());
@@ -263,6 +277,15 @@ impl Runtime {
         Ok(lines.into_iter().map(|lines| (lines.program.to_owned(), lines.text)).collect())
     }
 
+    /// Tells vrrpd what is wanted of it: only now that everything it relies on stands.
+    fn hand_over_roles(&self) {
+        let config = self.configs.get(self.core.position());
+        let wanted = config
+            .zip(self.census.as_ref())
+            .map(|(config, census)| companion::configuration(config, &census.desired));
+        self.companion.want(wanted.unwrap_or_default());
+    }
+
     fn look(&mut self) -> io::Result<()> {
         let subject = self.subject(self.core.position());
         self.order(Order::Look(subject))
@@ -293,6 +316,11 @@ impl Runtime {
             problems: self.core.problems().cloned().collect(),
             ..Status::default()
         };
+        let companion = self.companion.seen();
+        if !companion.problem.is_empty() {
+            status.problems.push(Problem { subject: "vrrpd".to_owned(), text: companion.problem });
+        }
+        status.virtual_routers = companion.routers;
         if let (Some(config), Some(census)) = (config, &self.census) {
             status.age_ms = millis(census.taken.elapsed());
             status.interfaces = report::interfaces(config, census);

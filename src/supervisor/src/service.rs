@@ -20,6 +20,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use zbus::connection::Builder;
 use zbus::{Connection, Guid, fdo};
 
+use crate::companion::Companion;
+
 /// Requests that wait for the runtime; a caller beyond them waits for its turn.
 const REQUESTS: usize = 16;
 /// Connections served at a time; one beyond them waits in the kernel's queue.
@@ -54,26 +56,26 @@ pub(crate) fn queue() -> (Requests, mpsc::Receiver<Request>) {
 ///
 /// # Errors
 /// The socket cannot be made.
-pub(crate) fn listen(socket: &Path, requests: Requests) -> io::Result<()> {
+pub(crate) fn listen(socket: &Path, requests: Requests, companion: Companion) -> io::Result<()> {
     match fs::remove_file(socket) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let listener = UnixListener::bind(socket)?;
     fs::set_permissions(socket, fs::Permissions::from_mode(0o666))?;
-    tokio::spawn(accept(listener, requests));
+    tokio::spawn(accept(listener, requests, companion));
     Ok(())
 }
 
-async fn accept(listener: UnixListener, requests: Requests) {
+async fn accept(listener: UnixListener, requests: Requests, companion: Companion) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let requests = requests.clone();
+                let director = Director::new(requests.clone(), companion.clone(), caller(&stream));
                 tokio::spawn(async move {
-                    let served = tokio::time::timeout(HANDSHAKE, serve(stream, requests)).await;
+                    let served = tokio::time::timeout(HANDSHAKE, serve(stream, director)).await;
                     if let Ok(Ok(connection)) = served {
                         connection.closed().await;
                     }
@@ -89,19 +91,45 @@ async fn accept(listener: UnixListener, requests: Requests) {
     }
 }
 
-async fn serve(stream: tokio::net::UnixStream, requests: Requests) -> zbus::Result<Connection> {
+async fn serve(stream: tokio::net::UnixStream, director: Director) -> zbus::Result<Connection> {
     let stream: UnixStream = stream.into_std().map_err(|error| zbus::Error::InputOutput(Arc::new(error)))?;
     Builder::unix_stream(stream)
         .server(Guid::generate())
         .p2p()
-        .serve_at(mark21_api::DIRECTOR_PATH, Director::new(requests))
+        .serve_at(mark21_api::DIRECTOR_PATH, director)
         .build()
         .await
+}
+
+/// By the peer's credentials, which the kernel vouches for (unix(7), SO_PEERCRED).
+fn caller(stream: &tokio::net::UnixStream) -> Caller {
+    let admins = group_id(&fs::read_to_string("/etc/group").unwrap_or_default(), "admin");
+    match stream.peer_cred() {
+        Ok(peer) if peer.uid() == 0 || Some(peer.gid()) == admins => Caller::Admin,
+        Ok(_) | Err(_) => Caller::Reader,
+    }
+}
+
+/// The number of a group in the text of /etc/group (group(5)).
+fn group_id(text: &str, name: &str) -> Option<u32> {
+    let line = text.lines().find(|line| line.split(':').next() == Some(name))?;
+    line.split(':').nth(2)?.parse().ok()
 }
 
 /// The box as a whole, as the interface sees it.
 pub(crate) struct Director {
     requests: Requests,
+    companion: Companion,
+    caller: Caller,
+}
+
+/// What the caller of a method may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Read.
+    Reader,
+    /// Read and change: root, the group `admin`, or whom the bus's policy let through.
+    Admin,
 }
 
 #[zbus::interface(name = "org.mark21.Director1")]
@@ -130,6 +158,11 @@ impl Director {
         to_dict(&plan.map_err(fdo::Error::Failed)?)
     }
 
+    async fn resign(&self, name: &str) -> fdo::Result<()> {
+        self.require_admin()?;
+        self.companion.resign(name).await.map_err(|error| fdo::Error::Failed(error.to_string()))
+    }
+
     async fn firewall(&self) -> fdo::Result<Dict> {
         let (answer, rules) = oneshot::channel();
         self.ask(Request::Firewall(answer)).await?;
@@ -149,8 +182,17 @@ impl Director {
 }
 
 impl Director {
-    pub(crate) fn new(requests: Requests) -> Self {
-        Self { requests }
+    pub(crate) fn new(requests: Requests, companion: Companion, caller: Caller) -> Self {
+        Self { requests, companion, caller }
+    }
+
+    fn require_admin(&self) -> fdo::Result<()> {
+        match self.caller {
+            Caller::Admin => Ok(()),
+            Caller::Reader => {
+                Err(fdo::Error::AccessDenied("only root and the group admin may do this".into()))
+            }
+        }
     }
 
     async fn ask(&self, request: Request) -> fdo::Result<()> {
@@ -186,5 +228,18 @@ fn check(text: &str) -> Verdict {
         findings: listed.collect(),
         unlisted: findings.omitted() as u64,
         rendered: findings.render(text, "configuration").to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_found_by_its_whole_name() {
+        let text = "root:x:0:\nadministrators:x:7:\nadmin:x:1000:\n";
+        assert_eq!(group_id(text, "admin"), Some(1000));
+        assert_eq!(group_id(text, "adm"), None);
+        assert_eq!(group_id("admin\nadmin:x:", "admin"), None);
     }
 }

@@ -11,15 +11,20 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-/// Starts the thread; the receiver gets a sign for each burst of changes.
+/// Where a sign is left, and where it is found.
+pub(crate) fn channel() -> (mpsc::Sender<()>, mpsc::Receiver<()>) {
+    mpsc::channel(1)
+}
+
+/// Starts the thread, which leaves a sign for each burst of changes. The modules must be loaded
+/// by then: a kernel without nf_tables has no rules to tell of.
 ///
 /// # Errors
 /// The kernel's notifications cannot be had, or no thread can be started.
-pub(crate) fn start() -> Result<mpsc::Receiver<()>, Box<dyn std::error::Error>> {
+pub(crate) fn start(signs: mpsc::Sender<()>) -> Result<(), Box<dyn std::error::Error>> {
     let watch = Watch::open()?;
-    let (signs, receiver) = mpsc::channel(1);
     thread::Builder::new().name("watch".to_owned()).spawn(move || wait(watch, &signs))?;
-    Ok(receiver)
+    Ok(())
 }
 
 fn wait(mut watch: Watch, signs: &mpsc::Sender<()>) {

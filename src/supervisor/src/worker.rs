@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mark21_api::status::{Change, Firewall, PlanReport, Problem, Rule};
 use mark21_config::Config;
@@ -44,7 +44,13 @@ pub(crate) enum Order {
 /// What it tells.
 pub(crate) enum Report {
     /// A convergence has ended.
-    Converged(Outcome, Option<Census>),
+    Converged {
+        outcome: Outcome,
+        /// How long it took.
+        took: Duration,
+        /// The last observation; `None` when there was none.
+        census: Option<Census>,
+    },
     /// A look has ended; `None` when the kernel could not be read.
     Looked(Option<Census>),
 }
@@ -73,11 +79,12 @@ fn work(mut kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Rep
         let report = match order {
             Order::Converge { subject, partial } => {
                 let mut census = None;
+                let began = Instant::now();
                 let outcome = match converge(&mut kernel, &subject, partial, &mut census) {
                     Ok(changes) => Outcome::Proven(changes),
                     Err(problem) => Outcome::Failed(problem),
                 };
-                Report::Converged(outcome, census)
+                Report::Converged { outcome, took: began.elapsed(), census }
             }
             Order::Look(subject) => Report::Looked(look(&mut kernel, &subject).ok()),
             Order::Plan(subject, answer) => {

@@ -131,7 +131,7 @@ impl Builder<'_, '_> {
             priority: whole(&raw.priority).unwrap_or(100),
             advertisement_interval: time(&raw.advertisement_interval).unwrap_or(Duration::from_secs(1)),
             addresses: addresses?,
-            preempt: raw.preempt.unwrap_or(true),
+            preempt: raw.preempt.unwrap_or(false),
             preempt_delay: time(&raw.preempt_delay).unwrap_or(Duration::ZERO),
             peers: peers?,
         })

@@ -5,11 +5,26 @@ fn problem() -> Problem {
 }
 
 fn proven() -> Event {
-    Event::Converged(Outcome::Proven(vec!["add 192.0.2.2/24".into()]))
+    ended(Outcome::Proven(vec!["add 192.0.2.2/24".into()]))
 }
 
 fn failed() -> Event {
-    Event::Converged(Outcome::Failed(problem()))
+    ended(Outcome::Failed(problem()))
+}
+
+fn ended(outcome: Outcome) -> Event {
+    Event::Converged { outcome, took: Duration::from_millis(50) }
+}
+
+#[test]
+fn a_long_look_is_followed_by_a_long_pause() {
+    let now = Instant::now();
+    let (mut core, _) = Core::start(now, vec![Origin::Generation(1)], vec![]);
+    let took = Duration::from_secs(3);
+    let _ = core.handle(now, Event::Converged { outcome: Outcome::Proven(vec![]), took });
+    assert_eq!(core.deadline(), Some(now + took * LOOK_SHARE));
+    assert_eq!(core.handle(now, Event::Disturbed), []);
+    assert_eq!(core.deadline(), Some(now + DEBOUNCE), "but a sign is still looked at soon");
 }
 
 #[test]
@@ -80,7 +95,7 @@ fn a_problem_that_lasts_is_told_once_and_makes_the_box_degraded() {
     let _ = core.handle(now, Event::Tick);
     assert_eq!(core.handle(now, failed()), []);
     let _ = core.handle(now, Event::Tick);
-    assert_eq!(core.handle(now, Event::Converged(Outcome::Proven(vec![]))), []);
+    assert_eq!(core.handle(now, ended(Outcome::Proven(vec![]))), []);
     assert_eq!(core.state(), State::Serving);
 }
 
