@@ -1,12 +1,16 @@
 //! The lab without a director: a plain router stands in its place, so that what a
 //! client and a server do by themselves is known before a director is judged.
 
+use std::env;
+use std::process::Command;
+use std::time::Duration;
+
 use anyhow::ensure;
 use mark21_lab::content::Content;
 use mark21_lab::ftp::{Client, Mode};
 use mark21_lab::topology::{Segment, client_address, client_address6};
 use mark21_lab::vsftpd::Settings;
-use mark21_lab::{Lab, Result, scenario};
+use mark21_lab::{Lab, Result, process, scenario, skip};
 
 #[test]
 fn the_raw_client_speaks_all_modes_over_ipv4() {
@@ -93,6 +97,30 @@ fn explicit_ftps_is_checked_against_its_certificate() {
         Ok(())
     });
 }
+
+/// A skip was once lost between the inside and libtest, and passed as a success.
+#[test]
+fn a_skip_fails_where_it_was_promised() {
+    let run = |no_skip: &str| {
+        let mut command = Command::new(env::current_exe()?);
+        command.args(["--exact", "skips_when_told", "--nocapture"]);
+        command.env(TELL, "1").env("MARK21_NO_SKIP", no_skip);
+        process::run(command, Duration::from_secs(120))
+    };
+    let allowed = run("0").expect("it runs");
+    assert!(allowed.status.success() && allowed.stderr.contains("SKIPPED: told so"), "{allowed:?}");
+    let promised = run("1").expect("it runs");
+    assert!(!promised.status.success(), "{promised:?}");
+}
+
+#[test]
+fn skips_when_told() {
+    if env::var_os(TELL).is_some() {
+        scenario(|_| skip("told so"));
+    }
+}
+
+const TELL: &str = "MARK21_LAB_TEST_A_SKIP";
 
 fn prepare(lab: &mut Lab) -> Result {
     lab.start_plain_router()?;

@@ -105,7 +105,8 @@ fn run_inside(binary: &str, test: &str, body: impl FnOnce(&mut Lab) -> Result) -
     let result = body(&mut lab);
     match &result {
         Ok(()) => lab.remove_large_files(),
-        Err(error) if error.is::<Skipped>() => println!("{error}"),
+        // Through a file: libtest writes into the lines of a test's output.
+        Err(error) if error.is::<Skipped>() => fs::write(skip_file(), error.to_string())?,
         Err(_) => println!("kept: {}", directory.display()),
     }
     result
@@ -116,6 +117,9 @@ fn run_outside(test: &str) -> Result {
     if let Err(error) = probe() {
         return skip(format!("{error:#}"));
     }
+    if skip_file().exists() {
+        fs::remove_file(skip_file())?;
+    }
     let mut command = Command::new(tests_directory().join("enter"));
     command.arg(env::current_exe()?).args(["--exact", test, "--nocapture", "--test-threads=1"]);
     command.env("MARK21_NO_SKIP", "0").env("RUST_BACKTRACE", "0");
@@ -125,14 +129,13 @@ fn run_outside(test: &str) -> Result {
     let errors = std::thread::spawn(move || {
         stderr.into_iter().flat_map(BufRead::lines).map_while(std::result::Result::ok).collect::<Vec<_>>()
     });
-    let (mut skipped, mut ran) = (None, false);
+    let mut ran = false;
+    let head = format!("test {test} ... ");
     for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
         let line = line?;
-        if let Some(why) = line.strip_prefix(SKIPPED) {
-            skipped = Some(why.to_owned());
-        }
         ran |= line == "running 1 test";
-        if !is_libtest_noise(&line) {
+        let line = line.strip_prefix(&head).unwrap_or(&line);
+        if !is_libtest_noise(line) {
             println!("{line}");
         }
     }
@@ -141,7 +144,15 @@ fn run_outside(test: &str) -> Result {
     errors.iter().filter(|line| !is_libtest_noise(line)).for_each(|line| println!("{line}"));
     ensure!(status.success(), "the scenario failed, see above");
     ensure!(ran, "no test is named {test}");
-    skipped.map_or(Ok(()), skip)
+    match fs::read_to_string(skip_file()) {
+        Ok(why) => skip(why.trim_start_matches(SKIPPED)),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Where the inside says why it skipped; there is one lab at a time.
+fn skip_file() -> PathBuf {
+    target_directory().join("lab/skipped")
 }
 
 /// Fails when this machine cannot hold a lab.
@@ -164,9 +175,9 @@ fn lock() -> Result<File> {
 }
 
 fn is_libtest_noise(line: &str) -> bool {
-    const NOISE: [&str; 6] =
-        ["running 1 test", "test result: ", "failures:", "note: run with", "error: test failed", "SKIPPED: "];
-    line.is_empty() || NOISE.iter().any(|noise| line.starts_with(noise))
+    const NOISE: [&str; 5] =
+        ["running 1 test", "test result: ", "failures:", "note: run with", "error: test failed"];
+    line.is_empty() || line == "ok" || line == "FAILED" || NOISE.iter().any(|noise| line.starts_with(noise))
 }
 
 #[cfg(test)]
