@@ -59,6 +59,10 @@ const HELPER: u64 = 4;
 const CONNECTIONS: u64 = 1 << 16;
 const SOCKETS: u64 = 1 << 32;
 
+/// How long packets may wait when they come thick: a thirtieth of the skew time at 10 ms and
+/// priority 100 (6.1 ms), and enough to take 20 of 100,000 a second at once.
+const MODERATION: Duration = Duration::from_micros(200);
+
 /// What the daemon is started with.
 pub(crate) struct Start {
     /// The file to read, and to read again on SIGHUP; `None` to wait on the control socket.
@@ -188,6 +192,7 @@ impl Daemon {
         self.notifier.ready(&self.summary());
         self.schedule_watchdog();
         let mut tokens = Vec::new();
+        let mut last_heard = self.now;
         while !self.is_stopping {
             self.timer.arm(self.schedule.earliest())?;
             self.epoll.wait(&mut tokens)?;
@@ -200,6 +205,7 @@ impl Daemon {
                     self.receive(usize::try_from(place).unwrap_or(usize::MAX), now);
                 }
             }
+            let has_only_heard = tokens.last().is_some_and(|last| *last >= SOCKETS);
             if tokens.contains(&TIMER) {
                 self.timer.expired();
             }
@@ -217,8 +223,22 @@ impl Daemon {
             if tokens.contains(&SIGNALS) {
                 self.read_signals(now);
             }
+            if has_only_heard {
+                self.moderate(last_heard);
+                last_heard = now;
+            }
         }
         Ok(())
+    }
+
+    /// When advertisements come thick, waits a moment, so that one wake-up takes many of them.
+    /// No deadline is missed for it.
+    fn moderate(&self, last_heard: Instant) {
+        let until = self.now + MODERATION;
+        let is_thick = self.now.saturating_duration_since(last_heard) < MODERATION + MODERATION;
+        if is_thick && self.schedule.earliest().is_none_or(|earliest| earliest > until) {
+            sys::sleep_until(until);
+        }
     }
 
     fn entry(&self, index: usize) -> Option<&Entry> {

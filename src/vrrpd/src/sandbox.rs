@@ -58,6 +58,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_sendmsg,
     libc::SYS_recvmsg,
     libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
     libc::SYS_gettimeofday,
     // Sockets of interfaces that come, connections of the control socket.
     libc::SYS_socket,
@@ -106,7 +107,10 @@ const ALLOWED: &[libc::c_long] = &[
 ];
 
 fn restrict_system_calls() -> io::Result<()> {
-    let rules: BTreeMap<_, _> = ALLOWED.iter().map(|number| (*number, Vec::new())).collect();
+    let mut rules = BTreeMap::new();
+    for number in ALLOWED {
+        rules.insert(*number, Vec::new());
+    }
     let architecture = std::env::consts::ARCH.try_into().map_err(io::Error::other)?;
     let refuse = SeccompAction::Errno(libc::EPERM.cast_unsigned());
     let filter =

@@ -8,6 +8,7 @@
 //! Walked by hand instead of by serde: one run reports all findings, each says what is allowed,
 //! and the file that is locked in memory stays small.
 
+mod parts;
 mod reader;
 mod tables;
 mod value;

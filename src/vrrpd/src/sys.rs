@@ -58,6 +58,33 @@ pub(crate) fn now() -> Instant {
     Instant::from_epoch(Duration::new(seconds, nanoseconds))
 }
 
+/// Sleeps until `instant` of [`now`]'s clock, or a signal.
+pub(crate) fn sleep_until(instant: Instant) {
+    let since = instant.since_epoch();
+    let time = libc::timespec {
+        tv_sec: libc::time_t::try_from(since.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: libc::c_long::from(since.subsec_nanos()),
+    };
+    // SAFETY: `time` lives through the call; the rest is not asked for.
+    unsafe {
+        libc::clock_nanosleep(
+            libc::CLOCK_MONOTONIC,
+            libc::TIMER_ABSTIME,
+            &raw const time,
+            std::ptr::null_mut(),
+        )
+    };
+}
+
+/// Gives memory that is not used back to the system, after a large configuration was read.
+pub(crate) fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes no pointers.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Seconds since 1970, for people to read; nothing is computed from it.
 pub(crate) fn wall_clock() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())

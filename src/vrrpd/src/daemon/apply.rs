@@ -13,6 +13,7 @@ use super::entry::{self, Entry};
 use super::notify::GroupEntry;
 use crate::log;
 use crate::settings::{Key, RouterSettings, Settings};
+use crate::sys;
 
 impl Daemon {
     /// Reads `text` and applies it.
@@ -73,6 +74,7 @@ impl Daemon {
         }
         self.settle(now);
         self.start_tracking(now);
+        sys::trim_memory();
         self.notifier.status(&self.summary());
     }
 

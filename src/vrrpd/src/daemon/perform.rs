@@ -202,7 +202,7 @@ impl Daemon {
         }
         let socket_of =
             |index: &usize| self.routers.get(*index).and_then(Option::as_ref).and_then(|entry| entry.socket);
-        list.sort_by_key(socket_of);
+        list.sort_unstable_by_key(socket_of);
         let mut total = Sent::default();
         for chunk in list.chunk_by(|a, b| socket_of(a) == socket_of(b)) {
             let socket = chunk.first().and_then(socket_of);

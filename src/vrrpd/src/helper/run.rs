@@ -93,7 +93,10 @@ impl Loop {
 
     /// Starts what may run: the first of each lane, as long as there is room.
     fn start(&mut self) {
-        let mut busy: BTreeSet<u64> = self.running.iter().map(|running| running.job.lane).collect();
+        let mut busy = BTreeSet::new();
+        for running in &self.running {
+            busy.insert(running.job.lane);
+        }
         let mut rest = VecDeque::new();
         for job in std::mem::take(&mut self.waiting) {
             if self.running.len() >= MOST_RUNNING || !busy.insert(job.lane) {

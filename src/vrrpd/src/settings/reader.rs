@@ -29,7 +29,7 @@ impl<'t> Findings<'t> {
     /// In the order of the text.
     pub(super) fn into_list(self) -> Vec<Finding> {
         let mut list = self.list.into_inner();
-        list.sort();
+        list.sort_unstable();
         list.dedup();
         let text = self.text;
         let finding = |(at, message): (usize, String)| {
@@ -180,8 +180,7 @@ impl<'a> Reader<'a> {
         for key in self.table.keys() {
             let name: &str = key.get_ref();
             if !self.asked.contains(&name) {
-                let mut allowed = self.asked.clone();
-                allowed.sort_unstable();
+                let allowed = &self.asked;
                 self.findings.add(
                     key.span().start,
                     format!("{} has no `{name}`; it takes {}", self.what, allowed.join(", ")),
@@ -189,6 +188,19 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// A table, or a finding.
+pub(super) fn as_table<'a>(
+    item: Item<'a>,
+    what: &'static str,
+    findings: &'a Findings<'a>,
+) -> Option<Reader<'a>> {
+    let table = item.value.as_table();
+    if table.is_none() {
+        findings.add(item.at, format!("{what} is a table, not {}", shown(item.value)));
+    }
+    Some(Reader::new(table?, what, item.at, findings))
 }
 
 /// A whole number of any radix.

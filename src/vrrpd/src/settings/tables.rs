@@ -4,18 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 use vrrp::wire::ChecksumForm;
-use vrrp::{
-    AddressListPolicy, ChecksumPolicy, ConfigError, Family, Grouping, Peer, Preemption, TtlBounds, Version,
-    Vrid, Weight,
-};
+use vrrp::{AddressListPolicy, ChecksumPolicy, ConfigError, Family, Grouping, Preemption, Version, Vrid};
 
-use super::reader::{Findings, Item, Reader, integer, shown};
-use super::value;
+use super::parts::{file, interface_name, peer, script, tracked, tracked_interface, virtual_address};
+use super::reader::{Findings, Reader, as_table, integer, shown};
 use super::{
-    FileSettings, Finding, Global, GroupSettings, Key, Octets, Programs, RouterSettings, ScriptSettings,
-    Secret, Settings, Tracked, TrackedInterface, VirtualAddress,
+    Finding, Global, GroupSettings, Key, Octets, Programs, RouterSettings, Secret, Settings, VirtualAddress,
 };
 
 /// Routers of one daemon: what a 16-bit index holds and more than anyone has.
@@ -66,14 +62,6 @@ fn read_top<'a>(top: &mut Reader<'a>, findings: &'a Findings<'a>) -> Settings {
     }
     check_names(&settings, &places, findings);
     settings
-}
-
-fn as_table<'a>(item: Item<'a>, what: &'static str, findings: &'a Findings<'a>) -> Option<Reader<'a>> {
-    let table = item.value.as_table();
-    if table.is_none() {
-        findings.add(item.at, format!("{what} is a table, not {}", shown(item.value)));
-    }
-    Some(Reader::new(table?, what, item.at, findings))
 }
 
 fn tables<'a>(top: &mut Reader<'a>, key: &'static str, what: &'static str) -> Vec<Reader<'a>> {
@@ -283,117 +271,6 @@ fn octets(addresses: &[VirtualAddress], family: Family) -> Octets {
     }
 }
 
-/// What the kernel takes for a name.
-fn is_interface_name(name: &str) -> bool {
-    (1..16).contains(&name.len())
-        && name.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'/')
-        && name != "."
-        && name != ".."
-}
-
-fn interface_name(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
-    reader.read(key, "the name of an interface, at most 15 characters", |value| {
-        value.as_str().filter(|name| is_interface_name(name)).map(str::to_owned)
-    })
-}
-
-fn virtual_address<'a>(item: Item<'a>, findings: &'a Findings<'a>) -> Option<VirtualAddress> {
-    let takes = "takes an address with its prefix length, such as \"192.0.2.10/24\"";
-    if let Some(text) = item.value.as_str() {
-        let Some((address, prefix_len)) = value::prefix(text) else {
-            findings.add(item.at, format!("a virtual address {takes}, not {text:?}"));
-            return None;
-        };
-        return Some(VirtualAddress { address, prefix_len, device: None, label: None, scope: 0 });
-    }
-    let mut reader = as_table(item, "a virtual address", findings)?;
-    let prefix = reader.read("address", &takes["takes ".len()..], |value| value::prefix(value.as_str()?));
-    let prefix = reader.required("address", prefix);
-    let device = interface_name(&mut reader, "device");
-    let label = reader.read("label", "a text of at most 15 characters", |value| {
-        value.as_str().filter(|label| is_interface_name(label)).map(str::to_owned)
-    });
-    let scope = reader.word("scope", &[("global", 0), ("site", 200), ("link", 253), ("host", 254)]);
-    reader.finish();
-    let (address, prefix_len) = prefix?;
-    Some(VirtualAddress { address, prefix_len, device, label, scope: scope.unwrap_or(0) })
-}
-
-fn peer<'a>(item: Item<'a>, findings: &'a Findings<'a>) -> Option<Peer> {
-    let parse = |value: &DeValue<'_>| value.as_str()?.parse::<IpAddr>().ok();
-    if item.value.as_str().is_some() {
-        let address = parse(item.value);
-        if address.is_none() {
-            findings.add(item.at, format!("a peer is an address, not {}", shown(item.value)));
-        }
-        return address.map(|address| Peer { address, ttl: default_ttl(&address) });
-    }
-    let mut reader = as_table(item, "a peer", findings)?;
-    let address = reader.read("address", "an address", parse);
-    let address = reader.required("address", address);
-    let least = reader.number("least_ttl", 0..256).and_then(|ttl| u8::try_from(ttl).ok());
-    let greatest = reader.number("greatest_ttl", 0..256).and_then(|ttl| u8::try_from(ttl).ok());
-    let ttl = match (least, greatest) {
-        (None, None) => address.as_ref().map(default_ttl),
-        (least, greatest) => TtlBounds::new(least.unwrap_or(0), greatest.unwrap_or(255)),
-    };
-    if ttl.is_none() && address.is_some() {
-        reader.report(reader.place("least_ttl"), "`least_ttl` is above `greatest_ttl`");
-    }
-    reader.finish();
-    Some(Peer { address: address?, ttl: ttl? })
-}
-
-/// keepalived sends IPv6 unicast with the system's hop limit, which is 64.
-const fn default_ttl(address: &IpAddr) -> TtlBounds {
-    match address {
-        IpAddr::V4(_) => TtlBounds::ON_LINK,
-        IpAddr::V6(_) => TtlBounds::KEEPALIVED_IPV6,
-    }
-}
-
-/// 0 is a fault, like keepalived's missing weight.
-fn weight(reader: &mut Reader<'_>) -> Option<Weight> {
-    let number = reader.number("weight", -254..255)?;
-    Some(match i16::try_from(number) {
-        Ok(0) | Err(_) => Weight::Fault,
-        Ok(points) => Weight::Points(points),
-    })
-}
-
-fn tracked_interface<'a>(item: Item<'a>, findings: &'a Findings<'a>) -> Option<TrackedInterface> {
-    let (zero, weight_default) = (Duration::ZERO, Weight::Fault);
-    if let Some(name) = item.value.as_str().filter(|name| is_interface_name(name)) {
-        let interface = name.to_owned();
-        return Some(TrackedInterface {
-            interface,
-            weight: weight_default,
-            up_delay: zero,
-            down_delay: zero,
-        });
-    }
-    let mut reader = as_table(item, "a tracked interface", findings)?;
-    let interface = interface_name(&mut reader, "interface");
-    let interface = reader.required("interface", interface);
-    let weight = weight(&mut reader).unwrap_or(weight_default);
-    let up_delay = reader.duration("up_delay").unwrap_or_default();
-    let down_delay = reader.duration("down_delay").unwrap_or_default();
-    reader.finish();
-    Some(TrackedInterface { interface: interface?, weight, up_delay, down_delay })
-}
-
-fn tracked<'a>(item: Item<'a>, findings: &'a Findings<'a>) -> Option<Tracked> {
-    if let Some(name) = item.value.as_str() {
-        return Some(Tracked { name: name.to_owned(), weight: None });
-    }
-    let mut reader = as_table(item, "a tracked object", findings)?;
-    let name = reader.string("name");
-    let name = reader.required("name", name);
-    let weight = weight(&mut reader);
-    reader.finish();
-    Some(Tracked { name: name?, weight })
-}
-
 fn programs(reader: &mut Reader<'_>) -> Programs {
     Programs {
         any: reader.command("notify"),
@@ -420,48 +297,6 @@ fn sync_group(mut reader: Reader<'_>) -> Option<GroupSettings> {
     let notify = programs(&mut reader);
     reader.finish();
     Some(GroupSettings { name: name?, members, notify })
-}
-
-fn script(mut reader: Reader<'_>) -> Option<ScriptSettings> {
-    let name = reader.string("name");
-    let name = reader.required("name", name);
-    let command = reader.command("command");
-    let command = reader.required("command", command);
-    let interval = reader.duration("interval").unwrap_or(Duration::from_secs(1));
-    let settings = ScriptSettings {
-        name: name.unwrap_or_default(),
-        command: command.unwrap_or_default(),
-        interval: at_least(&reader, "interval", interval),
-        timeout: reader.duration("timeout").unwrap_or(interval),
-        rise: reader.number("rise", 1..1001).and_then(|rise| u32::try_from(rise).ok()).unwrap_or(1),
-        fall: reader.number("fall", 1..1001).and_then(|fall| u32::try_from(fall).ok()).unwrap_or(1),
-        weight: weight(&mut reader).unwrap_or(Weight::Fault),
-        starts_up: reader.flag("starts_up").unwrap_or(true),
-    };
-    reader.finish();
-    (!settings.name.is_empty() && !settings.command.is_empty()).then_some(settings)
-}
-
-fn file(mut reader: Reader<'_>) -> Option<FileSettings> {
-    let name = reader.string("name");
-    let name = reader.required("name", name);
-    let path = reader.read("path", "a path that begins with \"/\"", |value| {
-        value.as_str().filter(|path| path.starts_with('/')).map(str::to_owned)
-    });
-    let path = reader.required("path", path);
-    let interval = reader.duration("interval").unwrap_or(Duration::from_secs(1));
-    let interval = at_least(&reader, "interval", interval);
-    let weight = weight(&mut reader).unwrap_or(Weight::Fault);
-    reader.finish();
-    Some(FileSettings { name: name?, path: path?, interval, weight })
-}
-
-fn at_least(reader: &Reader<'_>, key: &str, interval: Duration) -> Duration {
-    let least = Duration::from_millis(100);
-    if interval < least {
-        reader.report(reader.place(key), format!("`{key}` is at least 100ms"));
-    }
-    interval.max(least)
 }
 
 fn check_unique(routers: &[RouterSettings], router: &RouterSettings, at: usize, findings: &Findings<'_>) {
@@ -497,9 +332,10 @@ fn join_group(routers: &mut [RouterSettings], group: &GroupSettings, at: usize, 
 }
 
 fn check_names(settings: &Settings, places: &BTreeMap<String, usize>, findings: &Findings<'_>) {
-    let scripts: BTreeSet<_> = settings.scripts.iter().map(|script| &script.name).collect();
-    let files: BTreeSet<_> = settings.files.iter().map(|file| &file.name).collect();
-    if scripts.len() < settings.scripts.len() || files.len() < settings.files.len() {
+    let mut scripts = BTreeSet::new();
+    let mut files = BTreeSet::new();
+    let are_new = settings.scripts.iter().all(|script| scripts.insert(&script.name));
+    if !settings.files.iter().all(|file| files.insert(&file.name)) || !are_new {
         findings.add(0, "two track scripts, or two track files, have the same name");
     }
     for router in &settings.routers {

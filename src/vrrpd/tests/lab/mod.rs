@@ -218,6 +218,10 @@ pub(crate) struct Keepalived {
 }
 
 impl Keepalived {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM, and waits for the end.
     pub(crate) fn stop(mut self) {
         kill(self.child.id(), "TERM");
