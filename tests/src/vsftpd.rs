@@ -175,7 +175,7 @@ fn own_lines(address: IpAddr, settings: &Settings) -> String {
 }
 
 /// Real root, or root of a user namespace that has one user only?
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     geteuid().is_root() && map.split_whitespace().nth(2).is_some_and(|count| count != "1")
 }
