@@ -43,6 +43,9 @@ struct Connection {
     answer: Vec<u8>,
     is_watching: bool,
     is_answered: bool,
+    /// What the loop waits for. Setting the same again would make the kernel report an end of
+    /// the request that is readable for ever once more, and the loop turn without a rest.
+    trigger: Trigger,
 }
 
 impl Control {
@@ -86,6 +89,7 @@ impl Daemon {
                     answer: Vec::new(),
                     is_watching: false,
                     is_answered: false,
+                    trigger: Trigger::Level,
                 };
                 self.control.connections.insert(token, connection);
             }
@@ -132,6 +136,10 @@ impl Daemon {
             (true, true) => Trigger::Edge,
             (true, false) => Trigger::Level,
         };
+        if connection.trigger == trigger {
+            return;
+        }
+        connection.trigger = trigger;
         if self.epoll.modify(&connection.stream.as_raw_fd(), token, trigger).is_err() {
             self.control.connections.remove(&token);
         }
