@@ -23,13 +23,22 @@ pub(crate) fn serve(requests: Requests, companion: Companion) -> Arc<AtomicBool>
 }
 
 async fn keep_serving(requests: Requests, companion: Companion, is_served: Arc<AtomicBool>) {
+    let mut tried = String::new();
     loop {
-        if let Ok(connection) = connect(requests.clone(), companion.clone()).await {
-            is_served.store(true, Ordering::Relaxed);
-            crate::log::note(format_args!("on the system bus as {}", mark21_api::BUS_NAME));
-            connection.closed().await;
-            is_served.store(false, Ordering::Relaxed);
-            crate::log::error(format_args!("the system bus is gone"));
+        match connect(requests.clone(), companion.clone()).await {
+            Ok(connection) => {
+                is_served.store(true, Ordering::Relaxed);
+                crate::log::note(format_args!("on the system bus as {}", mark21_api::BUS_NAME));
+                connection.closed().await;
+                is_served.store(false, Ordering::Relaxed);
+                tried = "it has ended".to_owned();
+                crate::log::error(format_args!("the system bus is gone"));
+            }
+            Err(error) if error.to_string() == tried => {}
+            Err(error) => {
+                tried = error.to_string();
+                crate::log::note(format_args!("no system bus yet: {tried}"));
+            }
         }
         tokio::time::sleep(RETRY).await;
     }
