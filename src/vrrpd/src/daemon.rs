@@ -194,7 +194,7 @@ impl Daemon {
         let mut tokens = Vec::new();
         let mut last_heard = self.now;
         while !self.is_stopping {
-            self.timer.arm(self.schedule.earliest())?;
+            self.timer.arm(self.schedule.wake_up())?;
             self.epoll.wait(&mut tokens)?;
             self.now = sys::now();
             let now = self.now;
@@ -210,6 +210,9 @@ impl Daemon {
                 self.timer.expired();
             }
             self.serve_timers(now);
+            // A takeover was served on time, which is later than the wake-up.
+            self.now = sys::now();
+            let now = self.now;
             self.settle(now);
             for token in tokens.iter().filter(|token| (MONITOR..SOCKETS).contains(*token)) {
                 match *token {

@@ -47,7 +47,6 @@ fn warn(what: &str, result: io::Result<()>) {
 /// a call that was forgotten here must not become a failover.
 const ALLOWED: &[libc::c_long] = &[
     // The loop.
-    libc::SYS_epoll_wait,
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_ctl,
     libc::SYS_timerfd_settime,
@@ -79,10 +78,8 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_newfstatat,
     libc::SYS_statx,
     libc::SYS_lseek,
-    libc::SYS_rename,
-    libc::SYS_mknod,
     libc::SYS_mknodat,
-    libc::SYS_poll,
+    libc::SYS_renameat,
     libc::SYS_ppoll,
     // Memory, and the end.
     libc::SYS_brk,
@@ -106,9 +103,16 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_exit_group,
 ];
 
+/// Older calls, which newer architectures do not have.
+#[cfg(target_arch = "x86_64")]
+const ALSO_ALLOWED: &[libc::c_long] =
+    &[libc::SYS_epoll_wait, libc::SYS_rename, libc::SYS_mknod, libc::SYS_poll];
+#[cfg(not(target_arch = "x86_64"))]
+const ALSO_ALLOWED: &[libc::c_long] = &[];
+
 fn restrict_system_calls() -> io::Result<()> {
     let mut rules = BTreeMap::new();
-    for number in ALLOWED {
+    for number in ALLOWED.iter().chain(ALSO_ALLOWED) {
         rules.insert(*number, Vec::new());
     }
     let architecture = std::env::consts::ARCH.try_into().map_err(io::Error::other)?;

@@ -53,9 +53,21 @@ pub(crate) fn now() -> Instant {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid place to write to; the clock exists on every Linux.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    Instant::from_epoch(duration_of(time))
+}
+
+/// The time of day as the kernel stamps packets with it. Only differences of a moment are used.
+pub(crate) fn stamp_clock() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: as in `now`.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut time) };
+    duration_of(time)
+}
+
+/// A time of the kernel's, zero when it is negative.
+fn duration_of(time: libc::timespec) -> Duration {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or(0);
-    Instant::from_epoch(Duration::new(seconds, nanoseconds))
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Sleeps until `instant` of [`now`]'s clock, or a signal.
@@ -74,6 +86,13 @@ pub(crate) fn sleep_until(instant: Instant) {
             std::ptr::null_mut(),
         )
     };
+}
+
+/// Keeps the processor until `instant`. For waits that are shorter than waking up takes.
+pub(crate) fn spin_until(instant: Instant) {
+    while now() < instant {
+        std::hint::spin_loop();
+    }
 }
 
 /// Gives memory that is not used back to the system, after a large configuration was read.

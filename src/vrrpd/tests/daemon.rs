@@ -5,7 +5,7 @@
 mod lab;
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -169,7 +169,7 @@ fn a_reload_changes_addresses_and_keeps_the_role() {
 #[test]
 fn a_waiting_daemon_takes_its_configuration_and_starts_with_it_again() {
     let Some(lab) = Lab::new("wait", 1) else { return };
-    let vrrpd = lab.waiting_vrrpd(0);
+    let vrrpd = lab.waiting_vrrpd(0, &[]);
     assert_eq!(vrrpd.try_status().expect("a status")["configured"], false);
     let file = "/run/wait-a/given.toml";
     std::fs::write(file, router(100, "prioritty = 3")).expect("written");
@@ -180,7 +180,7 @@ fn a_waiting_daemon_takes_its_configuration_and_starts_with_it_again() {
     assert!(is_success, "{text}");
     eventually("it is Active", || lab.has(0, "10.9.0.99"));
     drop(vrrpd);
-    let vrrpd = lab.waiting_vrrpd(0);
+    let vrrpd = lab.waiting_vrrpd(0, &[]);
     assert_eq!(vrrpd.try_status().expect("a status")["configured"], true);
     eventually("it is Active again", || vrrpd.state("v") == "active" && lab.has(0, "10.9.0.99"));
     vrrpd.stop();
@@ -360,4 +360,64 @@ fn neighbours_learn_the_address_from_every_takeover() {
         eventually("the client knows the second without asking", || knows(address, &mac(1)));
     }
     second.stop();
+}
+
+#[test]
+fn a_service_manager_is_told_ready_status_and_that_the_loop_turns() {
+    let Some(lab) = Lab::new("sd", 1) else { return };
+    let socket = UnixDatagram::bind("/run/sd-notify").expect("bound");
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+    let environment = [("NOTIFY_SOCKET", "/run/sd-notify"), ("WATCHDOG_USEC", "100000")];
+    let vrrpd = lab.waiting_vrrpd(0, &environment);
+    let next = || {
+        let mut buffer = [0; 1024];
+        let len = socket.recv(&mut buffer).expect("a message");
+        String::from_utf8_lossy(&buffer[..len]).into_owned()
+    };
+    assert_eq!(next(), "READY=1\nSTATUS=waiting for a configuration");
+    for _ in 0..5 {
+        assert_eq!(next(), "WATCHDOG=1");
+    }
+    let file = "/run/sd-a/given.toml";
+    std::fs::write(file, router(200, "")).expect("written");
+    assert!(vrrpd.ask(&["configure", file]).1);
+    eventually("the status says so", || next() == "STATUS=1 active, 0 backup, 0 initialize");
+    vrrpd.stop();
+    eventually("the end is told", || next() == "STOPPING=1");
+}
+
+#[test]
+fn a_group_that_loses_a_member_by_configuration_keeps_its_role() {
+    let Some(lab) = Lab::new("shrink", 2) else { return };
+    let first = lab.vrrpd(0, &group(200, ""));
+    eventually("the first is Active", || lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
+    let second = lab.vrrpd(1, &group(100, ""));
+    eventually("the second hears it", || second.counter("four", "advertisements_received") > 2);
+    let config = group(200, "");
+    let (begin, rest) = config.split_once("[[virtual_router]]\nname = \"six\"").expect("two routers");
+    let (_, end) = rest.split_once("[[sync_group]]").expect("a group");
+    first.reload(&format!("{begin}[[sync_group]]{}", end.replace(", \"six\"", "")));
+    eventually("six is gone", || !lab.has(0, "fd09::99"));
+    always(Duration::from_secs(1), "four stays", || lab.has(0, "10.9.0.99") && !lab.has(1, "10.9.0.99"));
+    assert_eq!(first.counter("four", "priority_zero_sent"), 0);
+    first.stop();
+    second.stop();
+}
+
+#[test]
+fn an_address_on_a_device_of_its_own_follows_the_device() {
+    let Some(lab) = Lab::new("device", 1) else { return };
+    let extra = "excluded_addresses = [{ address = \"10.7.0.9/24\", device = \"other0\" }]";
+    let vrrpd = lab.vrrpd(0, &router(200, extra));
+    eventually("it is Active", || lab.has(0, "10.9.0.99"));
+    for _ in 0..2 {
+        ip("-n device-a link add other0 type veth peer name other1");
+        eventually("the address is there", || lab.has(0, "10.7.0.9"));
+        ip("-n device-a link delete other0");
+        eventually("it is not held", || {
+            vrrpd.router("v")["held"].as_array().is_some_and(|held| held.len() == 1)
+        });
+    }
+    assert_eq!(vrrpd.counter("v", "active_transitions"), 1);
+    vrrpd.stop();
 }

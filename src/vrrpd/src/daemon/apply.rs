@@ -12,7 +12,7 @@ use super::Daemon;
 use super::entry::{self, Entry};
 use super::notify::GroupEntry;
 use crate::log;
-use crate::settings::{Key, RouterSettings, Settings};
+use crate::settings::{GroupSettings, Key, RouterSettings, Settings};
 use crate::sys;
 
 impl Daemon {
@@ -48,6 +48,11 @@ impl Daemon {
             .collect();
         let wanted: std::collections::BTreeSet<_> =
             settings.routers.iter().map(|router| router.key.clone()).collect();
+        // A group that is about to change must not act on a member that goes.
+        let groups = std::mem::take(&mut self.groups);
+        for entry in self.routers.iter_mut().flatten() {
+            entry.group = None;
+        }
         for (_, index) in places.extract_if(.., |key, _| !wanted.contains(key)) {
             self.remove(index, now);
         }
@@ -64,7 +69,7 @@ impl Daemon {
             };
             names.insert(name, index);
         }
-        self.take_groups(settings.groups, &names);
+        self.take_groups(settings.groups, &groups, &names);
         // Groups first: a router that starts asks its group.
         for index in names.into_values() {
             self.refresh(index, now);
@@ -170,11 +175,12 @@ impl Daemon {
         }
     }
 
-    fn take_groups(&mut self, groups: Vec<crate::settings::GroupSettings>, names: &BTreeMap<String, usize>) {
-        for entry in self.routers.iter_mut().flatten() {
-            entry.group = None;
-        }
-        let old = std::mem::take(&mut self.groups);
+    fn take_groups(
+        &mut self,
+        groups: Vec<GroupSettings>,
+        old: &[GroupEntry],
+        names: &BTreeMap<String, usize>,
+    ) {
         for settings in groups {
             let members: Vec<_> =
                 settings.members.iter().filter_map(|name| names.get(name).copied()).collect();

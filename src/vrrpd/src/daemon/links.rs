@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use vrrp::{Announcement, Family, Health, Input, Instant, Link, Router, Verdict};
+use vrrp::{Announcement, Family, Health, Input, Instant, Link, Router, State, Verdict};
 
 use super::schedule::Due;
 use super::transport::VrrpSocket;
 use super::{Daemon, SOCKETS};
 use crate::log;
 use crate::netlink::{self, Event, Read};
+use crate::settings::VirtualAddress;
 use crate::sys::Trigger;
 
 /// Datagrams read from the monitor in one wake-up; the rest waits for the next, behind packets and
@@ -112,8 +113,10 @@ impl Daemon {
             let is_concerned = entry.interface == interface
                 || name.as_ref().is_some_and(|name| {
                     entry.settings.key.interface == *name
+                        || entry.settings.all_addresses().any(|address| address.device.as_ref() == Some(name))
                         || entry.trackers.iter().any(|tracker| tracker.settings.interface == *name)
                 })
+                || entry.held.iter().any(|held| held.address.interface == interface)
                 || (name.is_none() && !entry.trackers.is_empty());
             if is_concerned {
                 self.refresh(index, now);
@@ -148,6 +151,31 @@ impl Daemon {
                 self.tell_link(index, link, now);
             }
             (Some(_), _) => self.tell_link(index, link, now),
+        }
+        self.follow_devices(index, now);
+    }
+
+    /// Addresses on devices of their own: forgotten when the device goes, put on when it comes.
+    fn follow_devices(&mut self, index: usize, now: Instant) {
+        let Some(entry) = self.routers.get_mut(index).and_then(Option::as_mut) else { return };
+        if entry.state() != State::Active {
+            return;
+        }
+        let interfaces = &self.interfaces;
+        let gone = entry.held.extract_if(.., |held| interfaces.get(held.address.interface).is_none());
+        for held in gone {
+            self.holders.remove(&(held.address.interface, held.address.address));
+        }
+        let is_missing = |wanted: &&VirtualAddress| {
+            let is_held = entry.held.iter().any(|held| held.virtual_address == **wanted);
+            !is_held && entry.place(wanted, interfaces).is_some()
+        };
+        let missing: Vec<_> = entry.settings.all_addresses().filter(is_missing).cloned().collect();
+        for virtual_address in &missing {
+            self.hold(index, virtual_address);
+        }
+        if !missing.is_empty() {
+            self.start_announcing(index, now, Announcement::Reconfigured);
         }
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use vrrp::{Input, Instant, State};
 
 use super::Daemon;
-use super::schedule::{Due, Slot};
+use super::schedule::{Due, Slot, WAKING};
+use crate::sys;
 
 /// How much earlier than due an Active router may advertise to go out with others: a sixteenth of
 /// its interval, at most this. The next is due on the beat all the same, so nothing adds up; a
@@ -17,7 +18,7 @@ const SLACK_DIVISOR: u32 = 16;
 impl Daemon {
     /// Serves everything that is due at `now`.
     pub(crate) fn serve_timers(&mut self, now: Instant) {
-        if self.schedule.earliest().is_none_or(|earliest| earliest > now) {
+        if self.schedule.wake_up().is_none_or(|wake_up| wake_up > now) {
             return;
         }
         let mut due = std::mem::take(&mut self.due);
@@ -76,14 +77,19 @@ impl Daemon {
                 }
             }
             State::Backup | State::Initialize => {
-                if deadline <= now {
+                if deadline <= now + WAKING {
+                    // Only at a takeover: an advertisement that was heard has moved the deadline.
+                    if deadline > now {
+                        sys::spin_until(deadline);
+                        drained.clear();
+                    }
                     // A process that was stalled finds the advertisements that came meanwhile.
                     if let Some(socket) = entry.socket
                         && drained.insert(socket)
                     {
                         self.receive(socket, now);
                     }
-                    return self.input(index, now, Input::Timer);
+                    return self.input(index, now.max(deadline), Input::Timer);
                 }
             }
         }

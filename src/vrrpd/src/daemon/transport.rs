@@ -75,6 +75,7 @@ impl VrrpSocket {
             socket::set_number(&fd, libc::SOL_SOCKET, forced, size)
                 .or_else(|_| socket::set_number(&fd, libc::SOL_SOCKET, plain, size))?;
         }
+        socket::set_number(&fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
         // Control traffic goes first through queues that know priorities (TC_PRIO_CONTROL).
         socket::set_number(&fd, libc::SOL_SOCKET, libc::SO_PRIORITY, 7)?;
         Ok(VrrpSocket {

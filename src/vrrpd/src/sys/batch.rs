@@ -6,6 +6,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use super::socket::{Destination, in6_addr};
 use super::{check, size, zeroed};
@@ -152,6 +153,17 @@ pub(crate) struct Incoming<'a> {
     pub(crate) ttl: u8,
     /// IPv4 options, or IPv6 extension headers.
     pub(crate) has_options: bool,
+    /// When the kernel had it, by [`super::stamp_clock`].
+    pub(crate) stamp: Option<Duration>,
+}
+
+/// What the control messages of a packet say.
+#[derive(Debug, Default, Clone, Copy)]
+struct Ancillary {
+    destination: Option<Ipv6Addr>,
+    hop_limit: Option<u8>,
+    has_extensions: bool,
+    stamp: Option<Duration>,
 }
 
 impl Receiver {
@@ -221,42 +233,50 @@ impl Receiver {
         let header = self.headers.get(index)?;
         let len = usize::try_from(header.msg_len).ok()?.min(PACKET);
         let octets = self.packets.get(index)?.get(..len)?;
-        if is_ipv6 { self.packet_v6(index, octets) } else { packet_v4(octets) }
+        let ancillary = ancillary(&header.msg_hdr);
+        let packet = if is_ipv6 { self.packet_v6(index, octets, &ancillary) } else { packet_v4(octets) };
+        packet.map(|packet| Incoming { stamp: ancillary.stamp, ..packet })
     }
 
-    fn packet_v6<'a>(&'a self, index: usize, payload: &'a [u8]) -> Option<Incoming<'a>> {
-        let header = &self.headers.get(index)?.msg_hdr;
-        let name = self.names.get(index)?;
-        let (mut destination, mut ttl, mut has_options) = (None, None, false);
-        // SAFETY: the kernel has filled the control buffer and set its length; the macros walk
-        // within it, and the data is read unaligned.
-        unsafe {
-            let mut message = libc::CMSG_FIRSTHDR(header);
-            while !message.is_null() {
-                let data = libc::CMSG_DATA(message);
-                match ((*message).cmsg_level, (*message).cmsg_type) {
-                    (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                        let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
-                        destination = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr));
-                    }
-                    (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
-                        ttl = u8::try_from(data.cast::<libc::c_int>().read_unaligned()).ok();
-                    }
-                    (libc::IPPROTO_IPV6, _) => has_options = true,
-                    _ => {}
-                }
-                message = libc::CMSG_NXTHDR(header, message);
-            }
-        }
-        has_options |= header.msg_flags & libc::MSG_CTRUNC != 0;
+    fn packet_v6<'a>(&self, index: usize, payload: &'a [u8], ancillary: &Ancillary) -> Option<Incoming<'a>> {
         Some(Incoming {
             payload,
-            source: IpAddr::V6(Ipv6Addr::from(name.sin6_addr.s6_addr)),
-            destination: IpAddr::V6(destination?),
-            ttl: ttl?,
-            has_options,
+            source: IpAddr::V6(Ipv6Addr::from(self.names.get(index)?.sin6_addr.s6_addr)),
+            destination: IpAddr::V6(ancillary.destination?),
+            ttl: ancillary.hop_limit?,
+            has_options: ancillary.has_extensions,
+            stamp: None,
         })
     }
+}
+
+fn ancillary(header: &libc::msghdr) -> Ancillary {
+    let mut found = Ancillary::default();
+    // SAFETY: the kernel has filled the control buffer and set its length; the macros walk within
+    // it, and the data is read unaligned.
+    unsafe {
+        let mut message = libc::CMSG_FIRSTHDR(header);
+        while !message.is_null() {
+            let data = libc::CMSG_DATA(message);
+            match ((*message).cmsg_level, (*message).cmsg_type) {
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                    found.stamp = Some(super::duration_of(data.cast::<libc::timespec>().read_unaligned()));
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
+                    found.destination = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr));
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                    found.hop_limit = u8::try_from(data.cast::<libc::c_int>().read_unaligned()).ok();
+                }
+                (libc::IPPROTO_IPV6, _) => found.has_extensions = true,
+                _ => {}
+            }
+            message = libc::CMSG_NXTHDR(header, message);
+        }
+    }
+    found.has_extensions |= header.msg_flags & libc::MSG_CTRUNC != 0;
+    found
 }
 
 /// A raw IPv4 socket gives the whole packet.
@@ -272,6 +292,7 @@ fn packet_v4(octets: &[u8]) -> Option<Incoming<'_>> {
         destination: IpAddr::V4(Ipv4Addr::new(d0, d1, d2, d3)),
         ttl: header[8],
         has_options: header_len > 20,
+        stamp: None,
     })
 }
 

@@ -9,16 +9,40 @@ use super::check;
 const ENOUGH: libc::rlim_t = 256 << 20;
 
 /// Locks everything, now and, if the limit can be raised, later.
+///
+/// What comes from files is read in first, so that no page of the program is missing at a
+/// failover. The heap and the stack are locked as far as they are used: a page that is used for
+/// the first time costs no input, and what reading a large configuration took is not kept.
 pub(crate) fn lock_memory() -> io::Result<Locked> {
     let is_unlimited = raise_limit().is_ok_and(|limit| limit >= ENOUGH);
-    let (flags, locked) = if is_unlimited {
-        (libc::MCL_CURRENT | libc::MCL_FUTURE, Locked::Always)
-    } else {
-        (libc::MCL_CURRENT, Locked::Now)
-    };
+    // Before Linux 5.14 pages cannot be asked for: everything is locked then, used or not.
+    let on_fault = if populate_files().is_ok() { libc::MCL_ONFAULT } else { 0 };
+    let (future, locked) = if is_unlimited { (libc::MCL_FUTURE, Locked::Always) } else { (0, Locked::Now) };
     // SAFETY: changes no memory, only where it may be.
-    check(unsafe { libc::mlockall(flags) })?;
+    check(unsafe { libc::mlockall(libc::MCL_CURRENT | future | on_fault) })?;
     Ok(locked)
+}
+
+/// Reads every mapped file in: the program and its libraries.
+fn populate_files() -> io::Result<()> {
+    for line in std::fs::read_to_string("/proc/self/maps")?.lines() {
+        let Some((start, end)) = file_mapping(line) else { continue };
+        // SAFETY: the range is mapped, and reading it in changes nothing that can be seen.
+        check(unsafe {
+            libc::madvise(std::ptr::without_provenance_mut(start), end - start, libc::MADV_POPULATE_READ)
+        })?;
+    }
+    Ok(())
+}
+
+/// The range of a mapping, if it can be read and comes from a file.
+fn file_mapping(line: &str) -> Option<(usize, usize)> {
+    let mut fields = line.split_ascii_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let is_readable = fields.next()?.starts_with('r');
+    let inode: u64 = fields.nth(2)?.parse().ok()?;
+    let range = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
+    (is_readable && inode != 0).then_some(range)
 }
 
 /// What came of it.
@@ -95,4 +119,23 @@ pub(crate) fn keep_capabilities(wanted: &[u32]) -> io::Result<()> {
 
 fn check_call(result: libc::c_long) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mappings_of_files_are_told_from_others() {
+        let cases = [
+            ("7f00-7f80 r-xp 00000000 fd:00 1234   /usr/sbin/vrrpd", Some((0x7f00, 0x7f80))),
+            ("7f00-7f80 ---p 00000000 fd:00 1234   /usr/lib/x.so", None),
+            ("7f00-7f80 rw-p 00000000 00:00 0      [heap]", None),
+            ("7f00-7f80 r--p 00000000 00:00 0      [vvar]", None),
+            ("", None),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(file_mapping(line), expected, "{line}");
+        }
+    }
 }

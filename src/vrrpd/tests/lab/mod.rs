@@ -88,12 +88,12 @@ impl Lab {
         Vrrpd::start(command, directory)
     }
 
-    /// Starts a vrrpd that waits for its configuration.
-    pub(crate) fn waiting_vrrpd(&self, index: usize) -> Vrrpd {
+    /// Starts a vrrpd that waits for its configuration, with these variables.
+    pub(crate) fn waiting_vrrpd(&self, index: usize, environment: &[(&str, &str)]) -> Vrrpd {
         let directory = PathBuf::from(format!("/run/{}", self.hosts[index]));
         fs::create_dir_all(&directory).expect("a directory");
         let mut command = self.command(index, env!("CARGO_BIN_EXE_vrrpd"));
-        command.arg("--run-directory").arg(&directory);
+        command.arg("--run-directory").arg(&directory).envs(environment.iter().copied());
         Vrrpd::start(command, directory)
     }
 
