@@ -24,7 +24,7 @@ mod timers;
 mod track;
 mod transport;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::net::IpAddr;
@@ -74,7 +74,7 @@ pub(crate) struct Start {
     pub(crate) helper: Option<Helper>,
     pub(crate) notifier: Notifier,
     /// Addresses that an earlier process noted, for kernels that do not tag them.
-    pub(crate) noted: BTreeSet<IpAddr>,
+    pub(crate) noted: Vec<IpAddr>,
     /// Held as long as the process lives.
     pub(crate) lock: File,
 }
@@ -111,7 +111,7 @@ pub(crate) struct Daemon {
     fifo: Option<File>,
     config: Option<PathBuf>,
     directory: PathBuf,
-    noted: BTreeSet<IpAddr>,
+    noted: Vec<IpAddr>,
     has_settings: bool,
     /// When the loop last woke up.
     now: Instant,
@@ -198,14 +198,13 @@ impl Daemon {
             self.epoll.wait(&mut tokens)?;
             self.now = sys::now();
             let now = self.now;
-            // Sockets have the greatest tokens: packets first.
-            tokens.sort_unstable_by(|a, b| b.cmp(a));
+            // Packets first.
             for token in &tokens {
                 if let Some(place) = token.checked_sub(SOCKETS) {
                     self.receive(usize::try_from(place).unwrap_or(usize::MAX), now);
                 }
             }
-            let has_only_heard = tokens.last().is_some_and(|last| *last >= SOCKETS);
+            let has_only_heard = tokens.iter().all(|token| *token >= SOCKETS);
             if tokens.contains(&TIMER) {
                 self.timer.expired();
             }

@@ -134,6 +134,12 @@ fn start(options: Options, settings: Option<Settings>) -> Result<daemon::Daemon,
         let error = std::io::Error::other("there are programs to run, and --no-programs is given");
         return Err((String::from("configuration"), error));
     }
+    // First, so that it inherits neither the lock nor the control socket: it may outlive us.
+    let helper = if options.runs_programs {
+        Some(helper::Helper::start().map_err(|error| (String::from("helper"), error))?)
+    } else {
+        None
+    };
     let lock = store::open(&options.directory).map_err(|error| {
         let what = if error.kind() == std::io::ErrorKind::WouldBlock {
             format!("{}: another vrrpd runs here", at(&options.directory))
@@ -143,11 +149,6 @@ fn start(options: Options, settings: Option<Settings>) -> Result<daemon::Daemon,
         (what, error)
     })?;
     let control = daemon::Control::listen(&options.control).map_err(|error| (at(&options.control), error))?;
-    let helper = if options.runs_programs {
-        Some(helper::Helper::start().map_err(|error| (String::from("helper"), error))?)
-    } else {
-        None
-    };
     let noted = store::noted(&options.directory);
     let start = daemon::Start {
         config: options.config,

@@ -1,7 +1,6 @@
 //! What vrrpd keeps in its run directory: the last accepted configuration, and a note of its
 //! addresses for kernels before 5.18, which do not say who put an address on.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -55,7 +54,7 @@ pub(crate) fn note(directory: &Path, addresses: impl Iterator<Item = IpAddr>) ->
 }
 
 /// What an earlier process noted.
-pub(crate) fn noted(directory: &Path) -> BTreeSet<IpAddr> {
+pub(crate) fn noted(directory: &Path) -> Vec<IpAddr> {
     let text = fs::read_to_string(directory.join(NOTE)).unwrap_or_default();
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }

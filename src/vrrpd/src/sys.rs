@@ -309,6 +309,12 @@ pub(crate) fn fork() -> io::Result<Forked> {
     }
 }
 
+/// Takes a variable out of the environment. The caller has one thread.
+pub(crate) fn forget_variable(name: &str) {
+    // SAFETY: the process has one thread, so nobody reads the environment meanwhile.
+    unsafe { std::env::remove_var(name) };
+}
+
 /// Names the process, for ps(1).
 pub(crate) fn set_process_name(name: &CStr) {
     // SAFETY: `name` ends with a zero; longer ones are cut.

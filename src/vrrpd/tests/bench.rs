@@ -296,7 +296,7 @@ fn median(values: &mut [f64]) -> (f64, f64) {
 #[test]
 #[ignore = "a benchmark"]
 fn lateness_of_takeovers() {
-    const TRIALS: usize = 15;
+    const TRIALS: usize = 10;
     for (millis, is_stop) in [(100, true), (100, false), (10, true), (10, false)] {
         let mut figures: BTreeMap<Program, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
         let Some(lab) = Lab::new("late", 2) else { return };

@@ -421,3 +421,28 @@ fn an_address_on_a_device_of_its_own_follows_the_device() {
     assert_eq!(vrrpd.counter("v", "active_transitions"), 1);
     vrrpd.stop();
 }
+
+#[test]
+fn an_address_that_moves_from_one_router_to_another_stays_on_the_interface() {
+    let Some(lab) = Lab::new("moves", 1) else { return };
+    let two = |first: &str, second: &str| {
+        let second_router = router(200, "").replace("\"v\"", "\"w\"").replace("vrid = 7", "vrid = 8");
+        let with = |text: String, more: &str| text.replace("\"10.9.0.99/24\"", more);
+        format!("{}{}", with(router(200, ""), first), with(second_router, second))
+    };
+    let (one, other, both) = ("\"10.9.0.97/24\"", "\"10.9.0.98/24\"", "10.9.0.99");
+    let moving = |address: &str| format!("{address}, \"10.9.0.99/24\"");
+    let vrrpd = lab.vrrpd(0, &two(one, &moving(other)));
+    eventually("both are Active", || lab.has(0, "10.9.0.97") && lab.has(0, both));
+    for config in [two(&moving(one), other), two(one, &moving(other))] {
+        let holder = if config.find(both) < config.find("vrid = 8") { "v" } else { "w" };
+        vrrpd.reload(&config);
+        eventually("the other router holds it", || {
+            vrrpd.router(holder)["held"].as_array().is_some_and(|held| held.len() == 2)
+        });
+        eventually("it is there", || lab.has(0, both));
+        always(Duration::from_millis(300), "it stays", || lab.has(0, both));
+    }
+    vrrpd.stop();
+    assert!(!lab.has(0, both));
+}

@@ -40,21 +40,26 @@ impl Daemon {
         self.open_fifo(&settings.global);
         let has_new_refresh = settings.global.announce_refresh != self.global.announce_refresh;
         self.global = settings.global;
-        let mut places: BTreeMap<Key, usize> = self
-            .routers
-            .iter()
-            .enumerate()
-            .filter_map(|(index, entry)| Some((entry.as_ref()?.settings.key.clone(), index)))
-            .collect();
-        let wanted: std::collections::BTreeSet<_> =
-            settings.routers.iter().map(|router| router.key.clone()).collect();
+        let mut places: BTreeMap<Key, usize> = BTreeMap::new();
+        for (index, entry) in self.routers.iter().enumerate() {
+            if let Some(entry) = entry {
+                places.insert(entry.settings.key.clone(), index);
+            }
+        }
+        let mut wanted = BTreeMap::new();
+        for (number, router) in settings.routers.iter().enumerate() {
+            wanted.insert(router.key.clone(), number);
+        }
         // A group that is about to change must not act on a member that goes.
         let groups = std::mem::take(&mut self.groups);
         for entry in self.routers.iter_mut().flatten() {
             entry.group = None;
         }
-        for (_, index) in places.extract_if(.., |key, _| !wanted.contains(key)) {
-            self.remove(index, now);
+        // First, so that their addresses are free for others.
+        for (key, index) in &places {
+            if !wanted.contains_key(key) {
+                self.remove(*index, now);
+            }
         }
         self.take_tracked(settings.scripts, settings.files);
         let mut names = BTreeMap::new();
@@ -157,7 +162,7 @@ impl Daemon {
         let Some(entry) = self.routers.get_mut(index).and_then(Option::as_mut) else { return };
         let dropped: Vec<_> = entry.held.extract_if(.., |held| is_unwanted(held)).collect();
         for held in dropped {
-            self.let_go(&held);
+            self.let_go(index, &held);
         }
     }
 

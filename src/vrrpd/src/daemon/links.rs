@@ -22,7 +22,7 @@ const VERIFY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 impl Daemon {
     /// Takes what the monitor has.
     pub(crate) fn read_monitor(&mut self, now: Instant) {
-        let mut changed = std::collections::BTreeSet::new();
+        let mut changed = Vec::new();
         let mut gone = Vec::new();
         for _ in 0..MOST_READS {
             let interfaces = &mut self.interfaces;
@@ -30,7 +30,10 @@ impl Daemon {
                 if let Event::AddressGone(address) = &event {
                     gone.push((address.address.interface, address.address.address));
                 }
-                changed.insert(interfaces.take(event));
+                let interface = interfaces.take(event);
+                if !changed.contains(&interface) {
+                    changed.push(interface);
+                }
             });
             match result {
                 Ok(Read::More | Read::Done) => {}

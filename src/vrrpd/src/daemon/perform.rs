@@ -134,13 +134,17 @@ impl Daemon {
         let Some(entry) = self.routers.get_mut(index).and_then(Option::as_mut) else { return };
         entry.announcer.stop();
         for held in std::mem::take(&mut entry.held) {
-            self.let_go(&held);
+            self.let_go(index, &held);
         }
     }
 
-    /// Takes one address off.
-    pub(crate) fn let_go(&mut self, held: &super::entry::Held) {
-        self.holders.remove(&(held.address.interface, held.address.address));
+    /// Takes one address off, unless another router has it by now.
+    pub(crate) fn let_go(&mut self, index: usize, held: &super::entry::Held) {
+        let place = (held.address.interface, held.address.address);
+        if self.holders.get(&place) != Some(&index) {
+            return;
+        }
+        self.holders.remove(&place);
         if !held.is_foreign {
             self.queue.requests.remove(&held.address);
         }

@@ -1,6 +1,5 @@
 //! What is due, in one wake-up as much of it as is sensible.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use vrrp::{Input, Instant, State};
@@ -23,7 +22,7 @@ impl Daemon {
         }
         let mut due = std::mem::take(&mut self.due);
         self.schedule.take(now + GREATEST_SLACK, &mut due);
-        let mut drained = BTreeSet::new();
+        let mut drained = Vec::new();
         for (at, what) in &due {
             let Some(slot) = self.slot(*what) else { continue };
             if *slot != Some(*at) {
@@ -65,7 +64,7 @@ impl Daemon {
         }
     }
 
-    fn serve_router(&mut self, index: usize, now: Instant, drained: &mut BTreeSet<usize>) {
+    fn serve_router(&mut self, index: usize, now: Instant, drained: &mut Vec<usize>) {
         let Some(entry) = self.entry(index) else { return };
         let Some(router) = &entry.router else { return };
         let Some(deadline) = router.deadline() else { return };
@@ -85,8 +84,9 @@ impl Daemon {
                     }
                     // A process that was stalled finds the advertisements that came meanwhile.
                     if let Some(socket) = entry.socket
-                        && drained.insert(socket)
+                        && !drained.contains(&socket)
                     {
+                        drained.push(socket);
                         self.receive(socket, now);
                     }
                     return self.input(index, now.max(deadline), Input::Timer);

@@ -1,6 +1,6 @@
 //! The helper's own loop: a queue, programs that run, their timeouts.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -35,6 +35,10 @@ struct Loop {
 /// Runs until vrrpd is gone and everything is done. Returns the exit status.
 pub(super) fn run(fd: OwnedFd) -> i32 {
     sys::set_process_name(c"vrrpd-helper");
+    // Programs must not speak to the service manager for vrrpd.
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+        sys::forget_variable(name);
+    }
     // A service manager ends the whole group of processes: programs of the last transition are
     // still to be run then, and end by their own timeouts.
     let Ok(signals) = Signals::new(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP]) else {
@@ -93,16 +97,16 @@ impl Loop {
 
     /// Starts what may run: the first of each lane, as long as there is room.
     fn start(&mut self) {
-        let mut busy = BTreeSet::new();
-        for running in &self.running {
-            busy.insert(running.job.lane);
-        }
+        let mut busy: Vec<u64> = self.running.iter().map(|running| running.job.lane).collect();
         let mut rest = VecDeque::new();
         for job in std::mem::take(&mut self.waiting) {
-            if self.running.len() >= MOST_RUNNING || !busy.insert(job.lane) {
+            if self.running.len() >= MOST_RUNNING || busy.contains(&job.lane) {
+                // What comes later in this lane waits for it.
+                busy.push(job.lane);
                 rest.push_back(job);
                 continue;
             }
+            busy.push(job.lane);
             match spawn(&job) {
                 Ok(child) => {
                     let deadline = Instant::now() + job.timeout;
@@ -172,7 +176,6 @@ fn spawn(job: &Job) -> std::io::Result<Child> {
     let (program, arguments) = job.words.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).process_group(0).current_dir("/");
-    command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("WATCHDOG_PID");
     if !job.user.is_empty() {
         let (user, group) = find_user(&job.user)
             .ok_or_else(|| std::io::Error::other(format!("there is no user {:?}", job.user)))?;

@@ -23,14 +23,16 @@ impl<'t> Findings<'t> {
 
     /// Something is wrong at this octet of the text.
     pub(super) fn add(&self, at: usize, message: impl Into<String>) {
-        self.list.borrow_mut().push((at, message.into()));
+        let finding = (at, message.into());
+        let mut list = self.list.borrow_mut();
+        if let Err(place) = list.binary_search(&finding) {
+            list.insert(place, finding);
+        }
     }
 
     /// In the order of the text.
     pub(super) fn into_list(self) -> Vec<Finding> {
-        let mut list = self.list.into_inner();
-        list.sort_unstable();
-        list.dedup();
+        let list = self.list.into_inner();
         let text = self.text;
         let finding = |(at, message): (usize, String)| {
             let before = text.get(..at.min(text.len())).unwrap_or(text);
