@@ -2,8 +2,11 @@
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use serde_json::json;
 
 use crate::answer::{self, Answer, Failure};
@@ -11,6 +14,8 @@ use crate::client::Via;
 use crate::command::{Command, Line};
 use crate::exit::Code;
 
+/// How long the console waits for mark21d before it greets all the same.
+const START_PATIENCE: Duration = Duration::from_secs(15);
 /// Longest line taken; a longer one is refused whole.
 const LINE_BYTES: usize = 4096;
 
@@ -39,8 +44,8 @@ pub(crate) fn once(command: &Command, form: Form, via: Via) -> ExitCode {
 
 /// Reads a person's commands until the line ends.
 pub(crate) fn console() -> ExitCode {
-    let greeting = "Mark21 director. Type a command, or help.";
-    if writeln!(io::stdout(), "\n{greeting}").is_err() {
+    let headline = headline_when_started();
+    if writeln!(io::stdout(), "\nMark21. {headline}\nType a command, or help.").is_err() {
         return Code::Failed.into();
     }
     each_line("mark21> ", |line| match read(line) {
@@ -51,6 +56,22 @@ pub(crate) fn console() -> ExitCode {
         Ok(Some(Line { json: false, command })) => print_for_a_person(&run(&command, Via::Socket)),
         Err(failure) => print_for_a_person(&Err(failure)),
     })
+}
+
+/// What the box does, once it has started; a console that comes sooner would be talked into.
+fn headline_when_started() -> String {
+    let begun = Instant::now();
+    loop {
+        let result = run(&Command::Status, Via::Socket);
+        let is_early = begun.elapsed() < START_PATIENCE;
+        match result {
+            Ok(answer) if answer.value["state"] != "starting" || !is_early => {
+                return answer.text.lines().next().unwrap_or_default().to_owned();
+            }
+            Err(failure) if !is_early => return failure.message,
+            Ok(_) | Err(_) => thread::sleep(Duration::from_millis(200)),
+        }
+    }
 }
 
 /// Reads a program's commands until the line ends. An empty line is answered with the same
@@ -125,13 +146,19 @@ fn read(line: Result<&str, Failure>) -> Result<Option<Line>, Failure> {
     }
     match Line::try_parse_from(words) {
         Ok(line) => Ok(Some(line)),
-        Err(error) if error.use_stderr() => {
-            let text = error.render().to_string();
-            let first = text.lines().next().unwrap_or_default();
-            Err(usage(first.trim_start_matches("error: ").to_owned()))
-        }
-        Err(help) => Err(Failure::new(Code::Done, help.render().to_string().trim_end(), "")),
+        Err(error) => Err(refused(&error)),
     }
+}
+
+/// What clap says of a line, without the usage that a person at a prompt did not ask for.
+fn refused(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Failure::new(Code::Done, text.trim_end(), "");
+    }
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    Failure::new(Code::Usage, message, tip.unwrap_or("type help for the commands"))
 }
 
 fn usage(message: String) -> Failure {
@@ -200,6 +227,7 @@ mod tests {
         let failure = read(Ok("statsu")).expect_err("is no command");
         assert_eq!(failure.code, Code::Usage);
         assert!(failure.message.contains("statsu"), "{}", failure.message);
+        assert!(failure.hint.contains("'status'"), "{}", failure.hint);
     }
 
     #[test]

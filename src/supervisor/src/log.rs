@@ -1,6 +1,6 @@
-//! The supervisor's log: a bounded ring in memory, and a line on standard error.
+//! The supervisor's log: a bounded ring in memory; what is wrong goes to standard error too.
 //!
-//! Standard error is the console while the box starts, and the journal where systemd is the
+//! Standard error is the console, where an operator types, and the journal where systemd is the
 //! parent. Nothing is written to a disk.
 
 use std::collections::VecDeque;
@@ -14,12 +14,13 @@ static RING: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 
 /// Something that an operator wants to know later.
 pub(crate) fn note(text: Arguments<'_>) {
-    keep("", text);
+    keep(format_args!("{text}"));
 }
 
 /// Something that is wrong.
 pub(crate) fn error(text: Arguments<'_>) {
-    keep("error: ", text);
+    eprintln!("mark21d: error: {text}");
+    keep(format_args!("error: {text}"));
 }
 
 /// The newest `count` lines, oldest first; each starts with the seconds since the kernel started.
@@ -28,10 +29,9 @@ pub(crate) fn newest(count: usize) -> Vec<String> {
     ring.iter().skip(ring.len().saturating_sub(count)).cloned().collect()
 }
 
-fn keep(kind: &str, text: Arguments<'_>) {
+fn keep(text: Arguments<'_>) {
     let since_boot = crate::clock::since_kernel_start();
-    let line = format!("{:>10.3} {kind}{text}", since_boot.as_secs_f64());
-    eprintln!("mark21d: {kind}{text}");
+    let line = format!("{:>10.3} {text}", since_boot.as_secs_f64());
     let mut ring = RING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if ring.len() == LINES_KEPT {
         ring.pop_front();

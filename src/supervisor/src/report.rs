@@ -108,10 +108,10 @@ fn passive(ftp: &Ftp) -> String {
     let ports = ftp.passive_ports;
     match ftp.passive {
         Passive::Rewrite => {
-            format!("rewrite, ports {ports}; no PASV under TLS, and a failover ends sessions that used PASV")
+            format!("rewrite, {ports}; no PASV under TLS, none survives a failover")
         }
         Passive::Server => {
-            format!("server, ports {ports}; the servers must announce the virtual address")
+            format!("server, {ports}; the servers announce the virtual address")
         }
     }
 }
