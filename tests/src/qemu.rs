@@ -149,6 +149,23 @@ impl Qemu {
         self.execute("set_link", json!({ "name": id, "up": up })).map(drop)
     }
 
+    /// Wait for an event that comes from now on; gives its data.
+    ///
+    /// # Errors
+    /// When it does not come within `limit`, or QEMU is gone.
+    pub fn event(&mut self, name: &str, limit: Duration) -> Result<Value> {
+        let end = Instant::now() + limit;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self.qmp.receive(left)?;
+            let line = line.with_context(|| format!("QMP: no event {name} within {limit:?}"))?;
+            let mut event: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
+            if event.get("event").and_then(Value::as_str) == Some(name) {
+                return Ok(event.get_mut("data").map(Value::take).unwrap_or_default());
+            }
+        }
+    }
+
     /// Any QMP command; what it returns.
     ///
     /// # Errors
