@@ -354,3 +354,70 @@ fn memory_and_start_of_one_router() {
         running.stop();
     }
 }
+
+#[test]
+#[ignore = "a benchmark"]
+fn a_reload_of_250_routers_misses_no_advertisement() {
+    let Some(lab) = Lab::new("reload250", 2) else { return };
+    let config = |priority: u8, last: &str| -> String {
+        (1..=250)
+            .map(|vrid| {
+                format!(
+                    "[[virtual_router]]\nname = \"v{vrid}\"\ninterface = \"eth0\"\nvrid = {vrid}\n\
+                     priority = {priority}\nadvertisement_interval = \"100ms\"\n\
+                     addresses = [\"172.16.0.{vrid}/32\"]\nexcluded_addresses = [{last}]\n\n"
+                )
+                .replace("VRID", &vrid.to_string())
+            })
+            .collect()
+    };
+    let active = lab.vrrpd(0, &config(200, ""));
+    eventually("all are Active", || addresses_on(&lab, 0) == 250);
+    let backup = lab.vrrpd(1, &config(100, ""));
+    eventually("the Backup hears them", || backup.counter("v250", "advertisements_received") > 5);
+    let heard = || backup.counter("v1", "advertisements_received");
+    let (before, begin) = (heard(), Instant::now());
+    active.reload(&config(200, "\"172.16.1.VRID/32\""));
+    eventually("each has gained an address", || addresses_on(&lab, 0) == 500);
+    let took = begin.elapsed();
+    std::thread::sleep(Duration::from_secs(2));
+    let (after, elapsed) = (heard(), begin.elapsed());
+    let status = backup.try_status().expect("a status");
+    let routers = status["routers"].as_array().expect("routers").clone();
+    let flaps: u64 =
+        routers.iter().map(|router| router["statistics"]["active_transitions"].as_u64().unwrap_or(0)).sum();
+    let wanted = elapsed.as_millis() / 100;
+    println!(
+        "reload of 250 routers: {took:?}, {} of {wanted} advertisements of one heard, {flaps} flaps",
+        after - before
+    );
+    assert_eq!(flaps, 0);
+    assert!(u128::from(after - before) + 1 >= wanted);
+    active.stop();
+    backup.stop();
+}
+
+#[test]
+#[ignore = "a benchmark"]
+fn busy_threads_cause_no_false_takeover() {
+    for threads in [8, 32] {
+        let Some(lab) = Lab::new("busy", 2) else { return };
+        let active = start(&lab, 0, Program::Vrrpd, 1, 10);
+        eventually("it is Active", || addresses_on(&lab, 0) == 1);
+        let Running::Vrrpd(backup) = start(&lab, 1, Program::Vrrpd, 1, 10) else { return };
+        eventually("the Backup hears it", || backup.counter("v0-1", "advertisements_received") > 5);
+        let mut busy: Vec<_> = (0..threads)
+            .map(|_| Command::new("sh").args(["-c", "while :; do :; done"]).spawn().expect("sh"))
+            .collect();
+        std::thread::sleep(Duration::from_secs(8));
+        for child in &mut busy {
+            drop(child.kill());
+            drop(child.wait());
+        }
+        let takeovers = backup.counter("v0-1", "active_transitions");
+        println!("{threads} busy threads for 8 s at 10 ms: {takeovers} false takeovers");
+        assert_eq!(takeovers, 0);
+        backup.stop();
+        active.stop();
+    }
+}

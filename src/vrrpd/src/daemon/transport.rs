@@ -231,3 +231,52 @@ fn write_ipv4_header(octets: &mut [u8], source: [u8; 4], destination: [u8; 4]) {
     header[12..16].copy_from_slice(&source);
     header[16..20].copy_from_slice(&destination);
 }
+
+#[cfg(test)]
+mod tests {
+    use vrrp::wire::{Centiseconds, Protocol};
+    use vrrp::{Peer, Priority, TtlBounds};
+
+    use super::*;
+
+    fn header(priority: u8) -> Header {
+        Header {
+            vrid: Vrid::new(51).expect("valid"),
+            priority: Priority::new(priority),
+            protocol: Protocol::V3 { interval: Centiseconds::new(100).expect("valid") },
+        }
+    }
+
+    #[test]
+    fn an_ipv4_packet_has_its_header_and_is_encoded_again_only_when_it_changed() {
+        let group = Some(IpAddr::V4(wire::MULTICAST_V4));
+        let source = IpAddr::from([10, 99, 0, 1]);
+        let route = Route { interface: 2, source, group, peers: &[] };
+        let addresses = Addresses::V4(&[[10, 99, 0, 10]]);
+        let mut encoded = Encoded::default();
+        encoded.encode(header(100), ChecksumForm::PseudoHeader, addresses, &route).expect("encoded");
+        let expected = [
+            0x45, 0xc0, 0, 0, 0, 0, 0, 0, 255, 112, 0, 0, 10, 99, 0, 1, 224, 0, 0, 18, // IPv4
+            0x31, 51, 100, 1, 0, 100, 0x75, 0x07, 10, 99, 0, 10, // as keepalived sends it
+        ];
+        let packet = encoded.packets().next().expect("one");
+        assert_eq!(packet.octets, expected);
+        let before = packet.octets.as_ptr();
+        encoded.encode(header(100), ChecksumForm::PseudoHeader, addresses, &route).expect("encoded");
+        assert_eq!(encoded.packets().next().expect("one").octets.as_ptr(), before);
+        encoded.encode(header(0), ChecksumForm::PseudoHeader, addresses, &route).expect("encoded");
+        assert_eq!(encoded.packets().next().expect("one").octets[22], 0);
+    }
+
+    #[test]
+    fn every_peer_gets_a_packet_of_its_own() {
+        let peer = |last| Peer { address: IpAddr::from([10, 99, 0, last]), ttl: TtlBounds::ON_LINK };
+        let peers = [peer(2), peer(3)];
+        let route = Route { interface: 2, source: IpAddr::from([10, 99, 0, 1]), group: None, peers: &peers };
+        let mut encoded = Encoded::default();
+        let addresses = Addresses::V4(&[[10, 99, 0, 10]]);
+        encoded.encode(header(100), ChecksumForm::Plain, addresses, &route).expect("encoded");
+        let ends: Vec<_> = encoded.packets().map(|packet| packet.octets[19]).collect();
+        assert_eq!(ends, [2, 3]);
+    }
+}
