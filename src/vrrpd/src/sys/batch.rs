@@ -1,7 +1,7 @@
 //! Many packets in one system call: `sendmmsg` and `recvmmsg` with buffers that are made once.
 //!
-//! A [`Sender`] is filled with packets and flushed; a [`Receiver`] is asked for a batch and then
-//! walked. Neither allocates after it was made.
+//! A [`Outgoing`] packets are sent in one go; a [`Receiver`] is asked for a batch and then
+//! walked. Neither allocates once it is made.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
