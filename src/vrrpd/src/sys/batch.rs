@@ -1,6 +1,6 @@
 //! Many packets in one system call: `sendmmsg` and `recvmmsg` with buffers that are made once.
 //!
-//! A [`Outgoing`] packets are sent in one go; a [`Receiver`] is asked for a batch and then
+//! [`Outgoing`] packets are sent in one go; a [`Receiver`] is asked for a batch and then
 //! walked. Neither allocates once it is made.
 
 use std::io;
