@@ -183,7 +183,7 @@ impl Daemon {
         if let Some(settings) = start.settings {
             daemon.apply(settings, now);
         }
-        daemon.settle(now);
+        daemon.settle_all(now);
         Ok(daemon)
     }
 
@@ -194,7 +194,8 @@ impl Daemon {
         let mut tokens = Vec::new();
         let mut last_heard = self.now;
         while !self.is_stopping {
-            self.timer.arm(self.schedule.wake_up())?;
+            let is_done = self.queue.requests.is_empty();
+            self.timer.arm(if is_done { self.schedule.wake_up() } else { Some(self.now) })?;
             self.epoll.wait(&mut tokens)?;
             self.now = sys::now();
             let now = self.now;
@@ -263,7 +264,7 @@ impl Daemon {
         for index in 0..self.routers.len() {
             self.input(index, now, Input::Shutdown);
         }
-        self.settle(now);
+        self.settle_all(now);
         self.is_stopping = true;
     }
 

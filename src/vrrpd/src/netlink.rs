@@ -85,19 +85,14 @@ impl Socket {
         Ok(Socket { fd })
     }
 
-    /// Sends what `requests` holds and empties it. Returns what the kernel refused.
+    /// Sends some of what `requests` holds, as much as is sensible at once. Returns what the kernel
+    /// refused of it.
     pub(crate) fn submit(&self, requests: &mut Requests) -> io::Result<Vec<Refusal>> {
         let mut refusals = Vec::new();
-        for chunk in requests.chunks() {
-            let mut sent = socket::send(&self.fd, chunk);
-            if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-                self.errors(&mut refusals)?;
-                sent = socket::send(&self.fd, chunk);
-            }
-            sent?;
+        if let Some(chunk) = requests.take_chunk() {
+            socket::send(&self.fd, &chunk)?;
             self.errors(&mut refusals)?;
         }
-        requests.clear();
         Ok(refusals)
     }
 

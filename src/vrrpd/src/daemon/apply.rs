@@ -82,7 +82,7 @@ impl Daemon {
         for group in 0..self.groups.len() {
             self.queue.look_at_group(group);
         }
-        self.settle(now);
+        self.settle_all(now);
         self.start_tracking(now);
         sys::trim_memory();
         self.notifier.status(&self.summary());
@@ -102,7 +102,7 @@ impl Daemon {
     fn remove(&mut self, index: usize, now: Instant) {
         self.input(index, now, Input::Shutdown);
         // The advertisement must go while the socket is there.
-        self.settle(now);
+        self.settle_all(now);
         self.detach(index);
         if let Some(slot) = self.routers.get_mut(index) {
             *slot = None;
@@ -148,14 +148,14 @@ impl Daemon {
             for address in &wanted {
                 self.hold(index, address);
             }
-            self.settle(now);
+            self.settle_all(now);
         }
         self.reconfigure(index, now);
         if is_holding {
-            self.settle(now);
+            self.settle_all(now);
             self.drop_held(index, |held| !wanted.contains(&held.virtual_address));
         }
-        self.settle(now);
+        self.settle_all(now);
     }
 
     fn drop_held(&mut self, index: usize, is_unwanted: impl Fn(&entry::Held) -> bool) {

@@ -156,7 +156,16 @@ impl Daemon {
         self.queue.announce(index);
     }
 
-    /// Lets the groups decide, then sends everything.
+    /// [`Daemon::settle`] until nothing is left: where what follows must find it done.
+    pub(crate) fn settle_all(&mut self, now: Instant) {
+        self.settle(now);
+        while !self.queue.requests.is_empty() {
+            self.settle(now);
+        }
+    }
+
+    /// Lets the groups decide, then sends: all advertisements, and addresses as many as do not keep
+    /// the other routers waiting.
     pub(crate) fn settle(&mut self, now: Instant) {
         for _ in 0..GROUP_ROUNDS {
             let Some(group) = self.queue.groups.pop() else { break };
@@ -164,6 +173,10 @@ impl Daemon {
         }
         self.flush_advertisements();
         self.flush_requests();
+        if !self.queue.requests.is_empty() {
+            // The loop comes back at once, after packets and timers.
+            return;
+        }
         let late = std::mem::take(&mut self.queue.late);
         self.queue.late = self.send_advertisements(late);
         if !self.queue.announcing.is_empty() {
@@ -243,7 +256,9 @@ impl Daemon {
             }
             Err(error) => log::error!("netlink: {error}"),
         }
-        self.queue.numbers.clear();
+        if self.queue.requests.is_empty() {
+            self.queue.numbers.clear();
+        }
     }
 
     fn refused(&mut self, index: usize, address: IpAddr, error: i32) {

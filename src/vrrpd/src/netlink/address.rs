@@ -18,7 +18,8 @@ pub(super) const IFA_PROTO: u16 = 11;
 /// would be lost.
 const IFA_F_NODAD: u32 = 0x02;
 
-/// Octets that one system call carries. 8192 is some 120 addresses.
+/// Octets that one system call carries. 8192 is some 120 addresses, which take 3 ms: meanwhile
+/// nothing is heard and nothing advertised.
 const CHUNK: usize = 8192;
 
 /// An address as the kernel has it on an interface.
@@ -62,22 +63,15 @@ impl Requests {
         self.borders.is_empty()
     }
 
-    pub(super) fn clear(&mut self) {
-        self.writer.clear();
-        self.borders.clear();
-    }
-
-    /// What goes into one system call each.
-    pub(super) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let mut start = 0;
-        std::iter::from_fn(move || {
-            let rest = self.borders.iter().filter(|border| **border > start);
-            let end = rest.clone().take_while(|border| **border - start <= CHUNK).last();
-            let end = *end.or_else(|| rest.clone().next())?;
-            let chunk = self.writer.octets().get(start..end);
-            start = end;
-            chunk
-        })
+    /// Takes out what goes into one system call; `None` when nothing is left.
+    pub(super) fn take_chunk(&mut self) -> Option<Vec<u8>> {
+        let count = self.borders.iter().take_while(|border| **border <= CHUNK).count().max(1);
+        let end = *self.borders.get(count - 1)?;
+        self.borders.drain(..count);
+        for border in &mut self.borders {
+            *border -= end;
+        }
+        Some(self.writer.take(end))
     }
 
     fn push(&mut self, kind: u16, flags: libc::c_int, address: &Address) -> u32 {
@@ -134,7 +128,7 @@ mod tests {
     fn a_request_carries_protocol_flags_and_label() {
         let mut requests = Requests::default();
         requests.add(&address(9));
-        let chunk = requests.chunks().next().expect("one").to_vec();
+        let chunk = requests.take_chunk().expect("one");
         let message = Messages::new(&chunk).next().expect("one");
         assert_eq!(message.kind, libc::RTM_NEWADDR);
         assert_eq!(message.body[..8], [2, 24, 0, 0, 3, 0, 0, 0]);
@@ -147,7 +141,7 @@ mod tests {
     fn ipv6_goes_without_duplicate_address_detection() {
         let mut requests = Requests::default();
         requests.add(&Address { address: "fe80::10".parse().expect("valid"), label: None, ..address(0) });
-        let chunk = requests.chunks().next().expect("one").to_vec();
+        let chunk = requests.take_chunk().expect("one");
         let message = Messages::new(&chunk).next().expect("one");
         assert!(message.attributes(8).any(|found| found == (IFA_FLAGS, &2_u32.to_ne_bytes()[..])));
     }
@@ -158,11 +152,10 @@ mod tests {
         for last in 0..=255 {
             requests.add(&address(last));
         }
-        let chunks: Vec<_> = requests.chunks().collect();
+        let chunks: Vec<_> = std::iter::from_fn(|| requests.take_chunk()).collect();
         assert!(chunks.len() > 1);
         assert!(chunks.iter().all(|chunk| chunk.len() <= CHUNK));
         assert_eq!(chunks.iter().map(|chunk| Messages::new(chunk).count()).sum::<usize>(), 256);
-        requests.clear();
-        assert!(requests.is_empty() && requests.chunks().next().is_none());
+        assert!(requests.is_empty() && requests.take_chunk().is_none());
     }
 }

@@ -106,12 +106,10 @@ impl Writer {
         self.octets.len()
     }
 
-    pub(super) fn octets(&self) -> &[u8] {
-        &self.octets
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.octets.clear();
+    /// Takes out the first `len` octets.
+    pub(super) fn take(&mut self, len: usize) -> Vec<u8> {
+        let rest = self.octets.split_off(len.min(self.octets.len()));
+        std::mem::replace(&mut self.octets, rest)
     }
 
     /// Begins a message with its fixed part; [`Writer::end`] ends it.

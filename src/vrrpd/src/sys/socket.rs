@@ -20,7 +20,13 @@ pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     // SAFETY: the array has room for two descriptors.
     check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })?;
     let [left, right] = fds;
-    Ok((own(left)?, own(right)?))
+    let (left, right) = (own(left)?, own(right)?);
+    // A thousand messages at once; as much as there may be without privileges otherwise.
+    for end in [&left, &right] {
+        set_number(end, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, 4 << 20)
+            .or_else(|_| set_number(end, libc::SOL_SOCKET, libc::SO_SNDBUF, 4 << 20))?;
+    }
+    Ok((left, right))
 }
 
 /// Sets one option to a plain C value.
