@@ -34,7 +34,7 @@ check: ## Format, lints, unit tests, documentation; no machine is started
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace --exclude mark21-lab
-	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --workspace --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --workspace --no-deps --quiet
 
 scenarios: deps build ## Every scenario on booted images
 	$(SUDO) tests/run test
