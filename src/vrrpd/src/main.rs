@@ -96,6 +96,16 @@ fn import_file(path: &Path) -> ExitCode {
 
 fn run(options: Options) -> ExitCode {
     log::begin(options.has_log_prefix);
+    // First, so that it inherits neither the lock nor the control socket, because it may outlive
+    // us, and no copy of the configuration.
+    let helper = if options.runs_programs {
+        match helper::Helper::start() {
+            Ok(helper) => Some(helper),
+            Err(error) => return complain(format_args!("helper: {error}")),
+        }
+    } else {
+        None
+    };
     let settings = match &options.config {
         Some(path) => match read(path) {
             Ok(settings) => Some(settings),
@@ -104,7 +114,7 @@ fn run(options: Options) -> ExitCode {
         None => kept(&options),
     };
     let global = settings.as_ref().map(|settings| settings.global.clone()).unwrap_or_default();
-    let daemon = match start(options, settings) {
+    let daemon = match start(options, settings, helper) {
         Ok(daemon) => daemon,
         Err((what, error)) => return complain(format_args!("{what}: {error}")),
     };
@@ -128,18 +138,16 @@ fn kept(options: &Options) -> Option<Settings> {
     }
 }
 
-fn start(options: Options, settings: Option<Settings>) -> Result<daemon::Daemon, (String, std::io::Error)> {
+fn start(
+    options: Options,
+    settings: Option<Settings>,
+    helper: Option<helper::Helper>,
+) -> Result<daemon::Daemon, (String, std::io::Error)> {
     let at = |path: &Path| path.display().to_string();
     if settings.as_ref().is_some_and(Settings::needs_programs) && !options.runs_programs {
         let error = std::io::Error::other("there are programs to run, and --no-programs is given");
         return Err((String::from("configuration"), error));
     }
-    // First, so that it inherits neither the lock nor the control socket: it may outlive us.
-    let helper = if options.runs_programs {
-        Some(helper::Helper::start().map_err(|error| (String::from("helper"), error))?)
-    } else {
-        None
-    };
     let lock = store::open(&options.directory).map_err(|error| {
         let what = if error.kind() == std::io::ErrorKind::WouldBlock {
             format!("{}: another vrrpd runs here", at(&options.directory))
