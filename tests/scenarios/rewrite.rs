@@ -1,13 +1,10 @@
 //! FTP with `passive = "rewrite"`: the director's helper mends the PASV replies.
 
-use std::collections::BTreeSet;
-use std::thread;
-
-use anyhow::{anyhow, ensure};
+use anyhow::ensure;
 use mark21_lab::content::Content;
 use mark21_lab::ftp::Mode;
 use mark21_lab::topology::{client_address, client_address6, virtual_ftp, virtual_ftp6};
-use mark21_lab::transfers::{Row, every_mode, many_downloads};
+use mark21_lab::transfers::{Row, every_mode, four_clients_at_once, there_and_back};
 use mark21_lab::vsftpd::Settings;
 use mark21_lab::{Boot, Lab, Result, scenario};
 
@@ -35,20 +32,18 @@ fn clients_at_once_on_a_narrow_range_stay_on_their_own_server() {
         lab.start_ftp_servers(&settings)?;
         director.wait_serving()?;
         lab.step("serving");
-        let lab = &*lab;
-        let sessions = |number: u8| {
-            let v4 = many_downloads(lab, (client_address(number), virtual_ftp()), 50)?;
-            let v6 = many_downloads(lab, (client_address6(number), virtual_ftp6()), 10)?;
-            Ok([v4, v6])
-        };
-        let servers: Result<Vec<_>> = thread::scope(|scope| {
-            let threads: Vec<_> = (1..=4).map(|number| scope.spawn(move || sessions(number))).collect();
-            threads.into_iter().map(|one| one.join().map_err(|_| anyhow!("a client panicked"))?).collect()
-        });
-        let servers = servers?;
-        println!("{servers:?}");
-        let used: BTreeSet<_> = servers.iter().flatten().collect();
-        ensure!(used.len() == 2, "only {used:?} had anything to do");
+        four_clients_at_once(lab)?;
+        lab.step("four clients at once");
+        let content = Content::generate("upload", 50_000_000);
+        for mode in [Mode::Pasv, Mode::Port] {
+            let [up, down] = there_and_back(lab, (client_address(2), virtual_ftp()), mode, &content)?;
+            lab.step(&format!(
+                "{}: 50 MB up with {:.0}, down with {:.0} MB/s",
+                mode.name(),
+                up.rate(),
+                down.rate()
+            ));
+        }
         Ok(())
     });
 }

@@ -1,11 +1,14 @@
 //! Whole sessions through the director, checked: what scenarios and the demo share.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::thread;
 
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 
 use crate::content::Content;
 use crate::ftp::{Client, Mode, Transfer};
+use crate::topology::{client_address, client_address6, virtual_ftp, virtual_ftp6};
 use crate::{Lab, Result};
 
 /// One checked transfer.
@@ -84,5 +87,55 @@ pub fn many_downloads(lab: &Lab, (from, to): (IpAddr, SocketAddr), count: usize)
         }
         session.quit()?;
         Ok(name)
+    })
+}
+
+/// All four clients at once, over IPv4 and then IPv6, as [`many_downloads`]. Both servers
+/// must have had something to do.
+///
+/// # Errors
+/// When a transfer does not end well, another server's data came, or one server was idle.
+pub fn four_clients_at_once(lab: &Lab) -> Result {
+    let sessions = |number: u8| {
+        let v4 = many_downloads(lab, (client_address(number), virtual_ftp()), 50)?;
+        let v6 = many_downloads(lab, (client_address6(number), virtual_ftp6()), 10)?;
+        Ok([v4, v6])
+    };
+    let servers: Result<Vec<_>> = thread::scope(|scope| {
+        let threads: Vec<_> = (1..=4).map(|number| scope.spawn(move || sessions(number))).collect();
+        threads.into_iter().map(|one| one.join().map_err(|_| anyhow!("a client panicked"))?).collect()
+    });
+    let servers = servers?;
+    println!("          {servers:?}");
+    let used: BTreeSet<_> = servers.iter().flatten().collect();
+    ensure!(used.len() == 2, "only {used:?} had anything to do");
+    Ok(())
+}
+
+/// Upload `content`, look at what the server got, and download it again.
+///
+/// # Errors
+/// When a transfer does not end well or what arrived is not what was sent.
+pub fn there_and_back(
+    lab: &Lab,
+    (from, to): (IpAddr, SocketAddr),
+    mode: Mode,
+    content: &Content,
+) -> Result<[Transfer; 2]> {
+    const FILE: &str = "there-and-back";
+    lab.client.enter(|| {
+        let mut session = Client::log_in(from, to)?;
+        let server = lab.server(&session.read_text(mode, "whoami.txt")?)?;
+        let up = session.store(mode, &format!("upload/{FILE}"), &content.bytes)?;
+        ensure!(
+            server.uploaded(FILE)? == content.bytes,
+            "{} to {}: not what was sent",
+            mode.name(),
+            server.name
+        );
+        let down = session.retrieve(mode, &format!("upload/{FILE}"))?;
+        ensure!(down.sha256 == content.sha256, "{} from {}: other data", mode.name(), server.name);
+        session.quit()?;
+        Ok([up, down])
     })
 }
