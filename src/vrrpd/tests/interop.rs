@@ -126,7 +126,8 @@ fn both_roles(name: &'static str, mode: Mode) {
     eventually("keepalived takes it back when its link is up", || !lab.has(ours, address));
     assert_eq!(vrrpd.counter("v", "active_transitions"), 3, "no flap in between");
     assert_eq!(vrrpd.router("v")["statistics"]["rejected"], serde_json::json!({}));
-    drop(keepalived);
+    // Stopped, not killed: what a killed one leaves would pass for the next one's role.
+    keepalived.stop();
     vrrpd.stop();
 
     // vrrpd ranks first.

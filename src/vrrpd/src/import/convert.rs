@@ -96,7 +96,8 @@ fn instance(out: &mut String, node: &Node, defaults: &Defaults<'_>) {
     }
     put(out, format_args!("vrid = {}", node.value("virtual_router_id").unwrap_or("0")));
     put(out, format_args!("priority = {}", node.value("priority").unwrap_or("100")));
-    let is_ipv6 = addresses(node, "virtual_ipaddress").first().is_some_and(|first| first.contains(':'));
+    let first = node.child("virtual_ipaddress").and_then(|block| block.children.first());
+    let is_ipv6 = first.is_some_and(|first| first.name().contains(':'));
     let version = node.value("version").or(defaults.value("vrrp_version")).unwrap_or("2");
     // keepalived's default is 2, and IPv6 is always 3.
     let version = if is_ipv6 { "3" } else { version };
@@ -164,12 +165,6 @@ fn authentication(out: &mut String, node: &Node, version: &str) {
         }
         (kind, _) => comment(out, &format!("auth_type {}: not supported", kind.unwrap_or("?"))),
     }
-}
-
-/// The entries of a block, each as one line.
-fn addresses(node: &Node, name: &str) -> Vec<String> {
-    let entries = node.child(name).map_or(&[][..], |block| &block.children);
-    entries.iter().map(|entry| entry.words.join(" ")).collect()
 }
 
 fn put_addresses(out: &mut String, node: &Node, name: &str, key: &str) {

@@ -13,6 +13,8 @@ fn an_example_with_everything_becomes_a_configuration_that_is_right() {
     let outside = &settings.routers[0];
     assert_eq!(outside.addresses.len(), 2);
     assert_eq!(outside.addresses[1].device.as_deref(), Some("eth2"));
+    assert_eq!(outside.version, vrrp::Version::V2, "a colon in a label is no IPv6");
+    assert!(outside.password.is_some());
     assert_eq!(outside.preemption, vrrp::Preemption::Off);
     assert_eq!(outside.track_scripts.len(), 1, "the group's script is the member's");
     assert_eq!(settings.routers[2].version, vrrp::Version::V3);
