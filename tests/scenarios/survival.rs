@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use mark21_lab::content::Hash;
+use mark21_lab::director::BOOT;
 use mark21_lab::ftp::{Client, Mode};
 use mark21_lab::topology::{client_address, virtual_ftp};
 use mark21_lab::transfers::every_mode;
@@ -20,11 +21,14 @@ fn it_serves_again_after_a_reboot_and_after_a_power_cut() {
         let mut director = serving(lab, 1_000_000)?;
         let generation = director.status()?["configuration"]["generation"].clone();
         director.reboot()?;
+        // The system that was must not answer for the new one.
+        director.agent.wait_ready(BOOT)?;
         let status = director.wait_serving()?;
         lab.step("serving after a reboot");
         ensure!(status["configuration"]["generation"] == generation, "another generation: {status}");
         works(lab)?;
         director.power_cut()?;
+        director.agent.wait_ready(BOOT)?;
         director.wait_serving()?;
         lab.step("serving after a power cut");
         works(lab)
