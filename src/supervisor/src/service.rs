@@ -141,15 +141,17 @@ impl Director {
     }
 
     #[expect(clippy::unused_self, reason = "the interface macro wants a method")]
-    fn check(&self, text: &str) -> fdo::Result<Dict> {
-        to_dict(&check(text))
+    async fn check(&self, text: &str) -> fdo::Result<Dict> {
+        let text = text.to_owned();
+        to_dict(&beside(move || check(&text)).await?)
     }
 
     async fn plan(&self, text: &str) -> fdo::Result<Dict> {
         let config = if text.is_empty() {
             None
         } else {
-            let parsed = mark21_config::parse(text);
+            let text = text.to_owned();
+            let parsed = beside(move || mark21_config::parse(&text)).await?;
             Some(parsed.map_err(|findings| fdo::Error::InvalidArgs(findings.to_string()))?.config)
         };
         let (answer, plan) = oneshot::channel();
@@ -198,6 +200,16 @@ impl Director {
     async fn ask(&self, request: Request) -> fdo::Result<()> {
         self.requests.send(request).await.map_err(|_| stopping())
     }
+}
+
+/// Reads a text beside the event loop: a mebibyte of nonsense takes seconds, and the loop has to
+/// turn meanwhile. One at a time, whoever asks.
+async fn beside<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> fdo::Result<T> {
+    static TURN: Semaphore = Semaphore::const_new(1);
+    let turn = TURN.acquire().await.map_err(|_| stopping())?;
+    let done = tokio::task::spawn_blocking(read).await.map_err(|error| fdo::Error::Failed(error.to_string()));
+    drop(turn);
+    done
 }
 
 fn stopping() -> fdo::Error {
