@@ -140,7 +140,6 @@ impl Director {
         to_dict(&status.await.map_err(|_| stopping())?)
     }
 
-    #[expect(clippy::unused_self, reason = "the interface macro wants a method")]
     async fn check(&self, text: &str) -> fdo::Result<Dict> {
         let text = text.to_owned();
         to_dict(&beside(move || check(&text)).await?)
