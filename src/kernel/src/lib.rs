@@ -12,6 +12,7 @@
 
 mod addresses;
 mod error;
+mod extra;
 mod firewall;
 mod links;
 mod modules;
@@ -26,10 +27,12 @@ use std::fs;
 use ipvs::Ipvs;
 use mark21_reconcile::firewall::RuleCount;
 use mark21_reconcile::{
-    Change, Desired, IPV4_FORWARDING, IPV6_FORWARDING, Machine, Observed, ObservedIpvs, Plan, Ruleset,
+    Change, Desired, Extra, IPV4_FORWARDING, IPV6_FORWARDING, Machine, Observed, ObservedIpvs, Plan, Ruleset,
+    Tables,
 };
 
 pub use error::{ApplyError, ObserveError, OpenError};
+pub use extra::ExtraError;
 pub use firewall::NftRefusal;
 pub use watch::{Foreign, Watch};
 
@@ -86,10 +89,12 @@ impl Kernel {
         let unwanted = desired.unwanted_modules.iter().map(String::as_str);
         let is_on = |path| Ok(sysctls::read(path)?.map(|value| value != "0"));
         let forwarding_v4 = is_on(IPV4_FORWARDING)?.unwrap_or(false);
+        let (firewall, tables) = self.firewall()?;
         Ok(Observed {
             modules: self.modules.observe(wanted.chain(unwanted)),
             sysctls: sysctls::observe(desired.sysctls.iter().map(|sysctl| sysctl.path.as_str()))?,
-            firewall: self.firewall()?,
+            firewall,
+            tables,
             links: links::observe(&mut self.route).map_err(reading("links"))?,
             addresses: addresses::observe(&mut self.route).map_err(reading("addresses"))?,
             routes: routes::observe(&mut self.route).map_err(reading("routes"))?,
@@ -115,14 +120,20 @@ impl Kernel {
         Ok(())
     }
 
-    /// Asks nft whether it would take our table, and an operator's `extra` text in nft syntax.
-    /// Changes nothing.
+    /// Tries an operator's file out in an empty network namespace beside our own table: what it makes
+    /// there is what must be there. Changes nothing on the box, but may load kernel modules.
+    ///
+    /// `devices` are the box's network devices, which rules may name.
     ///
     /// # Errors
-    /// With nft's own words.
-    pub fn check_firewall(&mut self, ruleset: &Ruleset, extra: Option<&str>) -> Result<(), ApplyError> {
-        let checked = firewall::check(ruleset).and_then(|()| extra.map_or(Ok(()), firewall::check_text));
-        checked.map_err(|cause| ApplyError { change: None, cause })
+    /// It is refused, with nft's own words or what it does to our table; or it could not be tried out.
+    pub fn check_extra(
+        &mut self,
+        ruleset: &Ruleset,
+        text: &str,
+        devices: &[String],
+    ) -> Result<Extra, ExtraError> {
+        extra::check(&self.modules, ruleset, text, devices)
     }
 
     /// The rules of our table as they are in the kernel, with their counters.
@@ -150,6 +161,7 @@ impl Kernel {
             Change::Module(change) => self.modules.apply(change).map_err(failed_io)?,
             Change::Sysctl { sysctl, .. } => sysctls::apply(sysctl).map_err(failed_io)?,
             Change::Firewall { ruleset, .. } => firewall::apply(ruleset).map_err(failed)?,
+            Change::Extra(change) => extra::apply(change).map_err(failed)?,
             Change::Link(change) => links::apply(&mut self.route, change).map_err(failed_io)?,
             Change::Address(change) => addresses::apply(&mut self.route, change).map_err(failed_io)?,
             Change::Route(change) => routes::apply(&mut self.route, change).map_err(failed_io)?,
@@ -169,9 +181,9 @@ impl Kernel {
         Ok(())
     }
 
-    fn firewall(&mut self) -> Result<Option<Ruleset>, ObserveError> {
+    fn firewall(&mut self) -> Result<(Option<Ruleset>, Tables), ObserveError> {
         if self.modules.is_absent(NFT_MODULE) {
-            return Ok(None);
+            return Ok(Default::default());
         }
         firewall::observe().map_err(reading("the firewall"))
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use mark21_reconcile::{BondMode, CREATED_LINK_GROUP, Link, LinkChange, LinkKind, ObservedLink, Port};
+use rustix::io::Errno;
 
 use crate::netlink::{
     Body, NLM_F_CREATE, NLM_F_EXCL, Socket, attribute, read_i32, read_text, read_u16, read_u32,
@@ -137,6 +138,20 @@ pub(crate) fn index(socket: &mut Socket, device: &str) -> io::Result<i32> {
 pub(crate) fn names(socket: &mut Socket) -> io::Result<BTreeMap<u32, String>> {
     let links = dump(socket)?.into_iter();
     Ok(links.filter_map(|link| Some((u32::try_from(link.index).ok()?, link.name))).collect())
+}
+
+/// Makes a device that leads nowhere, of the first kind that this kernel has.
+pub(crate) fn create_stand_in(socket: &mut Socket, device: &str) -> io::Result<()> {
+    let mut create = |kind: &str| {
+        let info = Body::default().with_text(IFLA_INFO_KIND, kind);
+        let body = Body::new(header(0, 0, 0)).with_text(IFLA_IFNAME, device);
+        let body = body.with_nested(IFLA_LINKINFO, info);
+        socket.change(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &body)
+    };
+    match create("dummy") {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::OPNOTSUPP) => create("veth"),
+        created => created,
+    }
 }
 
 fn create(socket: &mut Socket, link: &Link) -> io::Result<()> {

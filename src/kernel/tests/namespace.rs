@@ -6,8 +6,8 @@
 use std::error::Error;
 use std::process::Command;
 
-use mark21_kernel::{Kernel, Watch};
-use mark21_reconcile::{Change, Desired, Domain, Ipvs, Overrides, Plan, plan};
+use mark21_kernel::{ExtraError, Kernel, Watch};
+use mark21_reconcile::{Change, Desired, Domain, ExtraChange, Ipvs, Overrides, Plan, plan};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -242,18 +242,126 @@ fn nft_s_words_are_kept() -> Outcome {
     in_namespace("nft_s_words_are_kept", || {
         let mut kernel = Kernel::open()?;
         let desired = desired(&mut kernel, CONFIG)?;
-        kernel.check_firewall(&desired.firewall, Some("table inet extra { chain c { accept; }\n}"))?;
         let error =
-            kernel.check_firewall(&desired.firewall, Some("table inet extra { chain c { nonsense; }\n}"));
-        let error = error.expect_err("no such statement");
-        let words = error.source().map(ToString::to_string).unwrap_or_default();
-        assert!(words.contains("syntax error"), "{words}");
+            kernel.check_extra(&desired.firewall, "table inet t {\n chain c {\n  nonsense; }\n}\n", &[]);
+        let words = error.expect_err("no such statement").to_string();
+        assert!(words.starts_with("extra.nft:3:") && words.contains("syntax error"), "{words}");
         assert_eq!(kernel.observe(&desired)?.firewall, None);
         assert_eq!(kernel.rule_counts()?, []);
         apply(&mut kernel, &desired)?;
         let counts = kernel.rule_counts()?;
         assert!(counts.iter().any(|rule| rule.chain == "input" && rule.cause == "dropped-input"));
         assert!(counts.iter().any(|rule| rule.cause.starts_with("service ftp: ")));
+        Ok(())
+    })
+}
+
+/// Something of everything whose listing could change by itself, or be listed otherwise than sent.
+const EXTRA: &str = r#"#!/usr/sbin/nft -f
+# The office's own rules.
+define bad = { 192.0.2.66, 192.0.2.67 }
+table inet office {
+    counter seen { }
+    quota much { over 10 mbytes }
+    set bad { type ipv4_addr; flags interval; elements = { 198.51.100.0/25, 203.0.113.9 } }
+    set heard { type ipv4_addr; flags dynamic; timeout 1h; }
+    set flood { type ipv4_addr; size 128; flags dynamic; }
+    map where { type inet_service : verdict; elements = { 80 : drop, 25 : jump noted } }
+    chain noted { counter name "seen"; }
+    chain first {
+        type filter hook prerouting priority raw; policy accept;
+        ip saddr $bad counter drop comment "an office rule"
+        ip saddr @bad drop
+        iif "eth0" tcp dport { 445, 137-139, 22 } limit rate 5/minute drop
+        iifname "eth1" tcp dport vmap @where
+        ct state established,related accept
+        update @heard { ip saddr }
+        add @flood { ip saddr limit rate over 10/second } drop
+        icmp type echo-request quota over 5 mbytes drop
+        meta mark set ct mark
+    }
+}
+table netdev early {
+    chain in { type filter hook ingress device "eth1" priority 0; policy accept; ip protocol gre drop; }
+}
+table ip mark21 { }
+"#;
+
+#[test]
+fn an_operator_s_tables_are_loaded_mended_and_removed() -> Outcome {
+    in_namespace("an_operator_s_tables_are_loaded_mended_and_removed", || {
+        let mut kernel = Kernel::open()?;
+        let without = desired(&mut kernel, CONFIG)?;
+        let devices: Vec<String> = kernel.machine()?.ports.into_iter().map(|port| port.device).collect();
+        let before = kernel.observe(&without)?;
+        let extra = kernel.check_extra(&without.firewall, EXTRA, &devices)?;
+        assert_eq!(kernel.observe(&without)?, before, "trying it out touches nothing");
+        let names: Vec<String> = extra.tables.names().map(ToString::to_string).collect();
+        assert_eq!(names, ["inet office", "ip mark21", "netdev early"]);
+
+        let wanted = without.clone().with_extra(Some(extra));
+        let first = apply(&mut kernel, &wanted)?;
+        let loads = |change: &Change| matches!(change, Change::Extra(ExtraChange::Load { .. }));
+        assert_eq!(first.changes.iter().filter(|change| loads(change)).count(), 1);
+        assert_nothing_to_do(&mut kernel, &wanted)?;
+        run("nft add element inet office heard '{ 192.0.2.1 }'");
+        run("ip link set lo up; ping -c 1 -W 1 127.0.0.1 >/dev/null || true");
+        assert_nothing_to_do(&mut kernel, &wanted)?;
+        for (command, expected) in [
+            ("nft delete table inet office", "load extra.nft: table inet office differs"),
+            ("nft flush chain inet office first", "load extra.nft: table inet office differs"),
+            ("nft add rule inet office first accept", "load extra.nft: table inet office differs"),
+            (
+                "nft delete element inet office bad '{ 203.0.113.9 }'",
+                "load extra.nft: table inet office differs",
+            ),
+            ("nft delete table ip mark21; nft delete table netdev early", "load extra.nft: 2 tables differ"),
+            ("nft add table ip6 stranger", "remove the nft table ip6 stranger"),
+        ] {
+            run(command);
+            let repair = apply(&mut kernel, &wanted)?;
+            let words: Vec<String> = repair.changes.iter().map(ToString::to_string).collect();
+            assert_eq!(words, [expected], "{command}");
+            assert_nothing_to_do(&mut kernel, &wanted)?;
+        }
+        let removal = apply(&mut kernel, &without)?;
+        let words: Vec<String> = removal.changes.iter().map(ToString::to_string).collect();
+        assert_eq!(words, ["remove 3 nft tables that nobody asked for"]);
+        assert_nothing_to_do(&mut kernel, &without)
+    })
+}
+
+/// A file, and what is told of it.
+const REFUSED: [(&str, &str); 11] = [
+    ("flush ruleset\n", "extra.nft:1: it removes Mark21's own table"),
+    ("table ip t { }\nflush ruleset\ntable ip u { }\n", "extra.nft:2: it removes Mark21's own table"),
+    ("\ndelete table inet mark21\n", "extra.nft:2: it removes Mark21's own table"),
+    ("flush table inet mark21\n", "extra.nft:1: it changes Mark21's own table"),
+    ("table inet mark21 { chain mine { }; }\n", "extra.nft:1: it changes Mark21's own table"),
+    ("# here\nadd rule inet mark21 input accept\n", "extra.nft:2: it changes Mark21's own table"),
+    ("table ip t { }\ninclude \"/etc/hosts\"\n", "extra.nft:2: it may not include other files"),
+    ("table ip t {\n  chain c { ip saddr 1.2.3.4 dorp; }\n}\n", "extra.nft:2:"),
+    ("delete table ip t\n", "extra.nft:1:17-17: Error: No such file"),
+    ("table ip t { chain c { iif \"eth9\" drop; }; }\n", "Interface does not exist"),
+    ("binary \0 text", "extra.nft: it is no text"),
+];
+
+#[test]
+fn a_file_that_touches_our_table_is_refused_with_its_line() -> Outcome {
+    in_namespace("a_file_that_touches_our_table_is_refused_with_its_line", || {
+        let mut kernel = Kernel::open()?;
+        let wanted = desired(&mut kernel, CONFIG)?;
+        let before = kernel.observe(&wanted)?;
+        for (text, expected) in REFUSED {
+            let error = kernel.check_extra(&wanted.firewall, text, &["eth0".to_owned()]);
+            let error = error.expect_err(text);
+            assert!(matches!(error, ExtraError::Refused(_)), "{text}: {error:?}");
+            assert!(error.to_string().contains(expected), "{text}: {error}");
+        }
+        for harmless in ["", "# nothing\n", "table ip t { comment \"include me\"; }\n", "list ruleset\n"] {
+            kernel.check_extra(&wanted.firewall, harmless, &[])?;
+        }
+        assert_eq!(kernel.observe(&wanted)?, before);
         Ok(())
     })
 }

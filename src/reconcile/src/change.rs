@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::extra::{Extra, TableName};
 use crate::firewall::Ruleset;
 use crate::ipvs::{Daemon, Destination, DestinationKey, ServiceKey, ServiceSettings, Timeouts};
 use crate::links::{Address, Link, LinkKind, Route};
@@ -15,7 +16,7 @@ pub enum Domain {
     Modules,
     /// Kernel settings.
     Sysctls,
-    /// The nft table.
+    /// The nft tables.
     Firewall,
     /// Network links.
     Links,
@@ -69,6 +70,8 @@ pub enum Change {
         /// What differs, in few words.
         difference: String,
     },
+    /// The nft tables beside ours.
+    Extra(ExtraChange),
     /// A link.
     Link(LinkChange),
     /// An address.
@@ -79,6 +82,20 @@ pub enum Change {
     Ipvs(IpvsChange),
     /// Switch forwarding of both families on or off.
     Forwarding(bool),
+}
+
+/// What happens to the nft tables beside ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExtraChange {
+    /// Replace all tables of the operator's file, in one transaction.
+    Load {
+        /// What the file asks for.
+        extra: Extra,
+        /// Its tables that are not there, or not so; at least one.
+        differing: Vec<TableName>,
+    },
+    /// Remove tables that nobody asked for: a stranger's, or those of an earlier file.
+    Remove(Vec<TableName>),
 }
 
 /// What happens to a module.
@@ -227,7 +244,7 @@ impl Change {
         match self {
             Self::Module(_) => Domain::Modules,
             Self::Sysctl { .. } => Domain::Sysctls,
-            Self::Firewall { .. } => Domain::Firewall,
+            Self::Firewall { .. } | Self::Extra(_) => Domain::Firewall,
             Self::Link(_) => Domain::Links,
             Self::Address(_) => Domain::Addresses,
             Self::Route(_) => Domain::Routes,
@@ -253,6 +270,7 @@ impl Change {
             Self::Ipvs(_)
             | Self::Sysctl { .. }
             | Self::Firewall { .. }
+            | Self::Extra(_)
             | Self::Link(_)
             | Self::Address(_)
             | Self::Route(_)
@@ -270,6 +288,7 @@ impl fmt::Display for Change {
             }
             Self::Sysctl { sysctl, was: None } => write!(f, "set {} to {}", sysctl.name(), sysctl.value),
             Self::Firewall { difference, .. } => write!(f, "replace the firewall: {difference}"),
+            Self::Extra(change) => change.fmt(f),
             Self::Link(change) => change.fmt(f),
             Self::Address(AddressChange::Add(address)) => write!(f, "add address {address}"),
             Self::Address(AddressChange::Remove(address)) => write!(f, "remove address {address}"),
@@ -278,6 +297,21 @@ impl fmt::Display for Change {
             Self::Ipvs(change) => change.fmt(f),
             Self::Forwarding(true) => f.write_str("switch forwarding on"),
             Self::Forwarding(false) => f.write_str("switch forwarding off"),
+        }
+    }
+}
+
+impl fmt::Display for ExtraChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load { differing, .. } => match &differing[..] {
+                [one] => write!(f, "load extra.nft: table {one} differs"),
+                many => write!(f, "load extra.nft: {} tables differ", many.len()),
+            },
+            Self::Remove(tables) => match &tables[..] {
+                [one] => write!(f, "remove the nft table {one}"),
+                many => write!(f, "remove {} nft tables that nobody asked for", many.len()),
+            },
         }
     }
 }

@@ -3,6 +3,7 @@
 use mark21_config::Config;
 
 use crate::context::Context;
+use crate::extra::Extra;
 use crate::firewall::{self, Ruleset};
 use crate::ipvs::{self, Ipvs};
 use crate::links::{self, Address, Link, Route};
@@ -21,6 +22,8 @@ pub struct Desired {
     pub sysctls: Vec<Sysctl>,
     /// The table of our own.
     pub firewall: Ruleset,
+    /// The operator's own tables; `None` for none.
+    pub extra: Option<Extra>,
     /// Parents before children.
     pub links: Vec<Link>,
     /// Static addresses.
@@ -48,6 +51,7 @@ impl Desired {
             unwanted_modules: modules::unwanted(&context),
             sysctls: sysctls::sysctls(&context, &devices),
             firewall: firewall::build(&context),
+            extra: None,
             addresses: links::addresses(&context),
             routes: links::routes(&context),
             ipvs: ipvs::tables(&context),
@@ -55,6 +59,12 @@ impl Desired {
             missing: context.missing(),
             links,
         }
+    }
+
+    /// The same with the operator's own tables.
+    #[must_use]
+    pub fn with_extra(self, extra: Option<Extra>) -> Self {
+        Self { extra, ..self }
     }
 
     /// The state for a box that has no good configuration: nothing forwarded, nothing listening but

@@ -2,7 +2,7 @@
 
 use mark21_config::Config;
 
-use crate::{Desired, Machine, Overrides, Port};
+use crate::{Desired, LinkKind, Machine, Observed, ObservedLink, Overrides, Port};
 
 /// One director, `rewrite`, IPv4: the smallest useful one.
 pub(crate) const SMALL: &str = r#"
@@ -194,4 +194,19 @@ pub(crate) fn machine() -> Machine {
 /// What a configuration wants on [`machine`].
 pub(crate) fn desired(text: &str) -> Desired {
     Desired::from_config(&config(text), &machine(), &Overrides::default())
+}
+
+/// A machine that has just started.
+pub(crate) fn fresh() -> Observed {
+    let link = |device: &str| ObservedLink {
+        device: device.into(),
+        index: 1,
+        up: false,
+        mtu: 1500,
+        kind: LinkKind::Port,
+        master: None,
+        group: 0,
+    };
+    let devices = ["lo", "eth0", "eth1", "eth2", "eth3"];
+    Observed { links: devices.map(link).into(), ..Observed::default() }
 }

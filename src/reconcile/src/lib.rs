@@ -17,6 +17,7 @@
 mod change;
 mod context;
 mod desired;
+pub mod extra;
 pub mod firewall;
 #[cfg(test)]
 mod fixtures;
@@ -31,8 +32,11 @@ mod simulation;
 mod sync;
 mod sysctls;
 
-pub use change::{AddressChange, Change, Domain, IpvsChange, LinkChange, ModuleChange, RouteChange, When};
+pub use change::{
+    AddressChange, Change, Domain, ExtraChange, IpvsChange, LinkChange, ModuleChange, RouteChange, When,
+};
 pub use desired::Desired;
+pub use extra::{Extra, TableName, Tables};
 pub use firewall::Ruleset;
 pub use ipvs::{
     Daemon, DaemonState, Destination, DestinationKey, Family, ForwardingMethod, Ipvs, Protocol, ServiceKey,

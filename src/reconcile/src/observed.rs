@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::extra::Tables;
 use crate::firewall::Ruleset;
 use crate::ipvs::{Daemon, Destination, DestinationKey, ServiceKey, ServiceSettings, Timeouts};
 use crate::links::{Address, LinkKind, NextHop, Route};
@@ -15,6 +16,8 @@ pub struct Observed {
     pub sysctls: BTreeMap<String, String>,
     /// Our own table in its canonical form; `None` where there is none.
     pub firewall: Option<Ruleset>,
+    /// All other nft tables.
+    pub tables: Tables,
     /// All links.
     pub links: Vec<ObservedLink>,
     /// All addresses of all links.

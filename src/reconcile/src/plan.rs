@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::{AddressChange, Change, IpvsChange, LinkChange, ModuleChange, RouteChange, When};
+use crate::change::{
+    AddressChange, Change, ExtraChange, IpvsChange, LinkChange, ModuleChange, RouteChange, When,
+};
 use crate::desired::Desired;
+use crate::extra::Tables;
 use crate::ipvs::{ServiceKey, VirtualService};
 use crate::links::{
     ADDRESS_PROTOCOL_STATIC, ADDRESS_PROTOCOL_VRRP, Address, CREATED_LINK_GROUP, Link, LinkKind,
@@ -54,7 +57,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
         sysctls(desired, observed, stops).into_iter().partition(is_of_device);
     changes.extend(global);
     changes.extend(firewall(desired, observed));
+    changes.extend(strange_tables(desired, observed));
     changes.extend(made_links(desired, observed));
+    changes.extend(extra(desired, observed));
     changes.extend(of_devices);
     changes.extend(link_settings(desired, observed));
     changes.extend(addresses(desired, observed));
@@ -103,6 +108,21 @@ fn firewall(desired: &Desired, observed: &Observed) -> Option<Change> {
         ruleset: desired.firewall.clone(),
         difference: desired.firewall.difference(was),
     })
+}
+
+/// Removes the tables that are neither ours nor the operator's.
+fn strange_tables(desired: &Desired, observed: &Observed) -> Option<Change> {
+    let nothing = Tables::default();
+    let wanted = desired.extra.as_ref().map_or(&nothing, |extra| &extra.tables);
+    let strangers = wanted.strangers(&observed.tables);
+    (!strangers.is_empty()).then_some(Change::Extra(ExtraChange::Remove(strangers)))
+}
+
+/// The operator's tables: they may name a VLAN or a bond, so those stand by then, but are not up.
+fn extra(desired: &Desired, observed: &Observed) -> Option<Change> {
+    let extra = desired.extra.as_ref()?;
+    let differing: Vec<_> = extra.tables.differing(&observed.tables).into_iter().cloned().collect();
+    (!differing.is_empty()).then(|| Change::Extra(ExtraChange::Load { extra: extra.clone(), differing }))
 }
 
 /// Makes VLANs and bonds, and removes those of an earlier configuration.

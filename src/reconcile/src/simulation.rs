@@ -1,6 +1,6 @@
 //! A kernel in memory: takes a plan's changes as the real one would.
 
-use crate::change::{AddressChange, Change, IpvsChange, LinkChange, ModuleChange, RouteChange};
+use crate::change::{AddressChange, Change, ExtraChange, IpvsChange, LinkChange, ModuleChange, RouteChange};
 use crate::links::{ADDRESS_PROTOCOL_STATIC, CREATED_LINK_GROUP, LinkKind};
 use crate::observed::{
     Observed, ObservedAddress, ObservedDestination, ObservedLink, ObservedRoute, ObservedService,
@@ -31,6 +31,12 @@ fn apply(change: &Change, kernel: &mut Observed) {
             kernel.sysctls.insert(sysctl.path.clone(), sysctl.value.clone());
         }
         Change::Firewall { ruleset, .. } => kernel.firewall = Some(ruleset.clone()),
+        Change::Extra(ExtraChange::Load { extra, .. }) => kernel.tables.replace(&extra.tables),
+        Change::Extra(ExtraChange::Remove(tables)) => {
+            for table in tables {
+                assert!(kernel.tables.remove(table), "{table} is not there");
+            }
+        }
         Change::Link(change) => apply_link(change, kernel),
         Change::Address(AddressChange::Add(address)) => {
             assert!(kernel.links.iter().any(|link| link.device == address.device), "no device for {address}");

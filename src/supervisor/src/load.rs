@@ -1,10 +1,17 @@
 //! From the store to the configurations worth trying, best first.
+//!
+//! A file `extra.nft` belongs to its configuration: both are good, or neither is tried.
+
+use std::sync::Arc;
 
 use mark21_api::status::Problem;
-use mark21_config::Config;
+use mark21_config::{Config, Link};
+use mark21_kernel::{ExtraError, Kernel, OpenError};
+use mark21_reconcile::{Desired, Extra, Overrides};
 
 use crate::core::Origin;
 use crate::store::{Refusal, Store, Stored};
+use crate::worker::Wanted;
 
 /// Generations tried behind the current one before the box stays closed.
 const OLDER_GENERATIONS: usize = 3;
@@ -13,12 +20,46 @@ const OLDER_GENERATIONS: usize = 3;
 pub(crate) struct Attempt {
     pub(crate) origin: Origin,
     pub(crate) stored: Stored,
-    pub(crate) config: Box<Config>,
+    pub(crate) wanted: Arc<Wanted>,
+}
+
+/// Tries operators' files out; it has a kernel of its own from the first one on.
+#[derive(Debug, Default)]
+pub(crate) struct Tryout(Option<Kernel>);
+
+impl Tryout {
+    /// What the file beside a configuration asks for; `None` where there is none.
+    fn extra(&mut self, config: &Config, stored: &Stored) -> Result<Option<Extra>, ExtraError> {
+        let Some(bytes) = &stored.extra else { return Ok(None) };
+        if bytes.len() > mark21_config::limits::TEXT_BYTES {
+            let limit = mark21_config::limits::TEXT_BYTES >> 20;
+            return Err(ExtraError::Refused(format!("extra.nft: it is longer than {limit} MiB")));
+        }
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| ExtraError::Refused("extra.nft: it is no UTF-8 text".to_owned()))?;
+        let kernel = match self.0.take() {
+            Some(kernel) => kernel,
+            None => Kernel::open().map_err(|error: OpenError| ExtraError::Untried(error.into()))?,
+        };
+        let kernel = self.0.insert(kernel);
+        let machine = kernel.machine().map_err(|error| ExtraError::Untried(error.into()))?;
+        let desired = Desired::from_config(config, &machine, &Overrides::default());
+        // The devices of the box, and those that the configuration makes or waits for.
+        let mut devices: Vec<String> = machine.ports.into_iter().map(|port| port.device).collect();
+        devices.extend(desired.links.iter().map(|link| link.device.clone()));
+        devices.extend(config.interfaces.iter().filter_map(|interface| match &interface.link {
+            Link::Device(device) => Some(device.to_string()),
+            Link::Mac(_) | Link::Pci(_) | Link::Vlan { .. } | Link::Bond { .. } => None,
+        }));
+        devices.sort_unstable();
+        devices.dedup();
+        kernel.check_extra(&desired.firewall, text, &devices).map(Some)
+    }
 }
 
 /// What the store holds: a candidate that is new and good, then the current generation, then
 /// older ones. What was found wrong on the way comes beside, for status and the log.
-pub(crate) fn attempts(store: &Store) -> (Vec<Attempt>, Vec<Problem>) {
+pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt>, Vec<Problem>) {
     let mut attempts = Vec::new();
     let mut problems = Vec::new();
     let mut wrong = |text: String| {
@@ -53,7 +94,7 @@ pub(crate) fn attempts(store: &Store) -> (Vec<Attempt>, Vec<Problem>) {
 
     match store.candidate() {
         Ok(Some(stored)) if Some(stored.digest()) == running => {}
-        Ok(Some(stored)) => match candidate(store, stored) {
+        Ok(Some(stored)) => match candidate(store, stored, tryout) {
             Ok(attempt) => attempts.push(attempt),
             Err(text) => wrong(text),
         },
@@ -65,30 +106,50 @@ pub(crate) fn attempts(store: &Store) -> (Vec<Attempt>, Vec<Problem>) {
     }
     for (number, stored) in generations {
         match mark21_config::parse_bytes(&stored.text) {
-            Ok(parsed) => {
-                attempts.push(Attempt { origin: Origin::Generation(number), stored, config: parsed.config });
-            }
+            Ok(parsed) => match tryout.extra(&parsed.config, &stored) {
+                Ok(extra) => {
+                    let wanted = Arc::new(Wanted { config: parsed.config, extra });
+                    attempts.push(Attempt { origin: Origin::Generation(number), stored, wanted });
+                }
+                Err(error) => wrong(format!("generation {number}: {}", chain(&error))),
+            },
             Err(findings) => wrong(format!("generation {number}: {}", first_of(&findings))),
         }
     }
     (attempts, problems)
 }
 
-fn candidate(store: &Store, stored: Stored) -> Result<Attempt, String> {
+fn candidate(store: &Store, stored: Stored, tryout: &mut Tryout) -> Result<Attempt, String> {
     let digest = stored.digest();
     if let Ok(Some(refusal)) = store.refusal(&digest) {
         return Err(format!("mark21.toml was refused before and is not tried again: {}", refusal.reason));
     }
-    match mark21_config::parse_bytes(&stored.text) {
-        Ok(parsed) => Ok(Attempt { origin: Origin::Candidate, stored, config: parsed.config }),
+    let refuse = |reason: String| {
+        if let Err(error) = store.refuse(Refusal { digest, reason }) {
+            crate::log::error(format_args!("the refusal is not remembered: {}", chain(&error)));
+        }
+    };
+    let config = match mark21_config::parse_bytes(&stored.text) {
+        Ok(parsed) => parsed.config,
         Err(findings) => {
             let reason = first_of(&findings);
             let text = String::from_utf8_lossy(&stored.text);
             crate::log::error(format_args!("refused:\n{}", findings.render(&text, "mark21.toml")));
-            if let Err(error) = store.refuse(Refusal { digest, reason: reason.clone() }) {
-                crate::log::error(format_args!("the refusal is not remembered: {}", chain(&error)));
+            refuse(reason.clone());
+            return Err(format!("mark21.toml is refused: {reason}"));
+        }
+    };
+    match tryout.extra(&config, &stored) {
+        Ok(extra) => {
+            let wanted = Arc::new(Wanted { config, extra });
+            Ok(Attempt { origin: Origin::Candidate, stored, wanted })
+        }
+        Err(error) => {
+            // What could not be tried may be good: the next start tries it again.
+            if let ExtraError::Refused(reason) = &error {
+                refuse(reason.clone());
             }
-            Err(format!("mark21.toml is refused: {reason}"))
+            Err(format!("the new configuration is refused: {}", chain(&error)))
         }
     }
 }

@@ -17,11 +17,11 @@ use tokio::time::MissedTickBehavior;
 
 use crate::companion::{self, Companion};
 use crate::core::{Command, Core, Event, Origin, Outcome};
-use crate::load::{self, Attempt, chain};
+use crate::load::{self, Attempt, Tryout, chain};
 use crate::service::{self, Request};
 use crate::store::{Refusal, Store};
 use crate::watchdog::{self, Watchdog};
-use crate::worker::{self, Census, Order, Report, Subject};
+use crate::worker::{self, Census, Order, Report, Subject, Wanted};
 use crate::{Options, bus, clock, files, firmware, report, server_config, watch};
 
 /// Reports that wait: one convergence and one look at most are under way.
@@ -35,7 +35,6 @@ const WAITING: usize = 64;
 struct Runtime {
     core: Core,
     attempts: Vec<Attempt>,
-    configs: Vec<Arc<Config>>,
     store: Store,
     options: Options,
     orders: SyncSender<Order>,
@@ -69,7 +68,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
     let mut interrupt = signal(SignalKind::interrupt())?;
 
     let store = Store::new(&options.config);
-    let (attempts, standing) = load::attempts(&store);
+    let (attempts, standing) = load::attempts(&store, &mut Tryout::default());
     for problem in &standing {
         crate::log::error(format_args!("{}: {}", problem.subject, problem.text));
     }
@@ -77,7 +76,6 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
     let (core, commands) = Core::start(Instant::now(), origins, standing);
     let mut runtime = Runtime {
         core,
-        configs: attempts.iter().map(|attempt| Arc::new((*attempt.config).clone())).collect(),
         attempts,
         store,
         orders,
@@ -129,7 +127,12 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
 
 impl Runtime {
     fn subject(&self, position: usize) -> Subject {
-        self.configs.get(position).cloned()
+        self.attempts.get(position).map(|attempt| Arc::clone(&attempt.wanted))
+    }
+
+    /// The configuration that runs, or is being tried.
+    fn config(&self) -> Option<&Config> {
+        self.attempts.get(self.core.position()).map(|attempt| &*attempt.wanted.config)
     }
 
     fn perform(&mut self, commands: Vec<Command>) -> io::Result<()> {
@@ -138,7 +141,7 @@ impl Runtime {
             match command {
                 Command::Converge { position, partial } => {
                     let subject = self.subject(position);
-                    let system = subject.as_ref().map(|config| &config.system);
+                    let system = subject.as_ref().map(|wanted| &wanted.config.system);
                     if let Err(error) = files::generate(&self.options.run, system) {
                         crate::log::error(format_args!("host name and resolvers: {error}"));
                     }
@@ -255,9 +258,14 @@ impl Runtime {
             }
             Request::ServerConfig(name, answer) => drop(answer.send(self.server_config(&name))),
             Request::Plan(config, answer) => {
+                let running = self.subject(self.core.position());
                 let subject = match config {
-                    Some(config) => Some(Arc::from(config)),
-                    None => self.subject(self.core.position()),
+                    // Another configuration beside the same extra.nft.
+                    Some(config) => {
+                        let extra = running.and_then(|running| running.extra.clone());
+                        Some(Arc::new(Wanted { config, extra }))
+                    }
+                    None => running,
                 };
                 // A full queue drops the answer's sender, and the caller is told so.
                 drop(self.order(Order::Plan(subject, answer)));
@@ -266,7 +274,7 @@ impl Runtime {
     }
 
     fn server_config(&self, name: &str) -> Result<HashMap<String, String>, String> {
-        let config = self.configs.get(self.core.position()).ok_or("no configuration runs")?;
+        let config = self.config().ok_or("no configuration runs")?;
         let service =
             config.services.iter().find(|service| service.name.as_str() == name).ok_or_else(|| {
                 let names: Vec<&str> = config.services.iter().map(|service| service.name.as_str()).collect();
@@ -279,8 +287,8 @@ impl Runtime {
 
     /// Tells vrrpd what is wanted of it: only now that everything it relies on stands.
     fn hand_over_roles(&self) {
-        let config = self.configs.get(self.core.position());
-        let wanted = config
+        let wanted = self
+            .config()
             .zip(self.census.as_ref())
             .map(|(config, census)| companion::configuration(config, &census.desired));
         self.companion.want(wanted.unwrap_or_default());
@@ -293,7 +301,7 @@ impl Runtime {
 
     fn status(&self) -> Status {
         let position = self.core.position();
-        let config = self.configs.get(position);
+        let config = self.config();
         let mut status = Status {
             state: self.core.state(),
             hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),

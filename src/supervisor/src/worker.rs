@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mark21_api::status::{Change, Firewall, PlanReport, Problem, Rule};
 use mark21_config::Config;
 use mark21_kernel::Kernel;
-use mark21_reconcile::{Desired, Observed, Overrides, plan};
+use mark21_reconcile::{Desired, Extra, Observed, Overrides, plan};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::core::Outcome;
@@ -21,8 +21,16 @@ const ORDERS: usize = 8;
 /// round proves the first; a third is for links that appear while the first one runs.
 const ROUNDS: usize = 3;
 
-/// The configuration that an order is about; `None` is the fail-secure state.
-pub(crate) type Subject = Option<Arc<Config>>;
+/// A configuration with the operator's own tables beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) config: Box<Config>,
+    /// Of `extra.nft`; `None` where there is no such file.
+    pub(crate) extra: Option<Extra>,
+}
+
+/// What an order is about; `None` is the fail-secure state.
+pub(crate) type Subject = Option<Arc<Wanted>>;
 
 /// What the kernel's owner is told to do.
 pub(crate) enum Order {
@@ -142,9 +150,10 @@ fn converge(
 
 fn look(kernel: &mut Kernel, subject: &Subject) -> Result<Census, Problem> {
     let desired = match subject {
-        Some(config) => {
+        Some(wanted) => {
             let machine = kernel.machine().map_err(|error| trouble("machine", &error))?;
-            Desired::from_config(config, &machine, &Overrides::default())
+            let desired = Desired::from_config(&wanted.config, &machine, &Overrides::default());
+            desired.with_extra(wanted.extra.clone())
         }
         None => Desired::fail_secure(),
     };

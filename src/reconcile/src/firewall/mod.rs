@@ -145,7 +145,7 @@ impl Ruleset {
     }
 
     /// Takes nft's objects, ours or listed, into the canonical form.
-    fn from_objects(objects: Vec<Value>) -> Self {
+    pub(crate) fn from_objects(objects: Vec<Value>) -> Self {
         let mut ruleset = Self::default();
         for mut object in objects {
             canonical::normalise(&mut object);

@@ -5,7 +5,7 @@ use proptest::sample::{select, subsequence};
 
 use super::*;
 use crate::change::Domain;
-use crate::fixtures::{FULL, SMALL, config, desired, machine};
+use crate::fixtures::{FULL, SMALL, config, desired, fresh, machine};
 use crate::ipvs::{
     Daemon, DaemonState, Destination, DestinationKey, Family, ForwardingMethod, ServiceSettings, Timeouts,
 };
@@ -14,21 +14,6 @@ use crate::machine::{Draining, Overrides};
 use crate::modules::Module;
 use crate::simulation::apply_all;
 use crate::sysctls::Sysctl;
-
-/// A machine that has just started.
-fn fresh() -> Observed {
-    let link = |device: &str| ObservedLink {
-        device: device.into(),
-        index: 1,
-        up: false,
-        mtu: 1500,
-        kind: LinkKind::Port,
-        master: None,
-        group: 0,
-    };
-    let devices = ["lo", "eth0", "eth1", "eth2", "eth3"];
-    Observed { links: devices.map(link).into(), ..Observed::default() }
-}
 
 fn words(plan: &Plan) -> Vec<String> {
     plan.changes.iter().map(ToString::to_string).collect()
@@ -249,6 +234,7 @@ prop_compose! {
         };
         let key = |mark| ServiceKey::Mark { family: Family::V4, mark };
         Desired {
+            extra: None,
             modules: modules.iter()
                 .map(|name| Module { name: (*name).into(), parameters: parameters(name) })
                 .collect(),
