@@ -31,10 +31,14 @@ pub const ANSWER: Duration = Duration::from_secs(30);
 pub struct Boot {
     /// Name of the machine, at most 7 letters.
     pub name: String,
+    /// Which of several machines on the same wires: last but one byte of its MAC addresses.
+    pub number: u8,
     /// The text of `mark21.toml`, if there is one.
     pub configuration: Option<String>,
     /// BIOS or UEFI.
     pub firmware: Firmware,
+    /// With a hardware watchdog, which resets a machine whose supervisor stands still.
+    pub watchdog: bool,
 }
 
 impl Boot {
@@ -57,7 +61,13 @@ impl Boot {
     /// With an empty configuration partition.
     #[must_use]
     pub fn with_nothing() -> Self {
-        Self { name: "dir-a".into(), configuration: None, firmware: Firmware::Bios }
+        Self {
+            name: "dir-a".into(),
+            number: 1,
+            configuration: None,
+            firmware: Firmware::Bios,
+            watchdog: true,
+        }
     }
 }
 
@@ -79,8 +89,23 @@ impl Director {
     /// # Errors
     /// When there is no root file system to boot (a skip), or on any other trouble.
     pub fn boot(wire: &Namespace, directory: &Path, boot: &Boot) -> Result<Self> {
-        let disk = assemble(directory, boot)?;
-        let machine = Machine { name: &boot.name, number: 1, disk: &disk, firmware: boot.firmware };
+        assemble(directory, boot)?;
+        Self::power_on(wire, directory, boot)
+    }
+
+    /// Start the machine once more from the disk that [`Director::boot`] made and a power
+    /// cut left.
+    ///
+    /// # Errors
+    /// When the disk is not there or QEMU does not start.
+    pub fn power_on(wire: &Namespace, directory: &Path, boot: &Boot) -> Result<Self> {
+        let machine = Machine {
+            name: &boot.name,
+            number: boot.number,
+            disk: &disk_of(directory, boot),
+            firmware: boot.firmware,
+            watchdog: boot.watchdog,
+        };
         let log = |id: &str| directory.join(format!("{}-{id}.log", boot.name));
         let mut qemu = Qemu::start(wire, directory, &machine)?;
         let port = MachinePort::new(qemu.socket("machine")?.keep_in(&log("machine"))?);
@@ -122,6 +147,11 @@ impl Director {
         self.agent.will_restart()?;
         self.port.has_restarted();
         Ok(())
+    }
+
+    /// Cut the power and leave it off; [`Lab::power_on`](crate::Lab::power_on) starts it again.
+    pub fn power_off(self) {
+        drop(self);
     }
 
     /// Restart the machine from inside, with what is not written yet lost.
@@ -214,20 +244,23 @@ impl Director {
 
 /// The image of a director, made for this boot from the root file system that the
 /// build left (`MARK21_ROOT_SQUASHFS`, with the test agent).
-fn assemble(directory: &Path, boot: &Boot) -> Result<PathBuf> {
+fn assemble(directory: &Path, boot: &Boot) -> Result {
     let root = env::var_os("MARK21_ROOT_SQUASHFS").map(PathBuf::from);
     let root = root.unwrap_or_else(|| target_directory().join("lab/test-root.squashfs"));
     if !root.exists() {
         return skip(format!("{} is not there: tests/run makes it", root.display()));
     }
-    let disk = directory.join(format!("{}.img", boot.name));
     let mut command = Command::new(tests_directory().join("../image/assemble"));
-    command.args(["--grub-timeout", "0"]).arg("--root").arg(root).arg("--out").arg(&disk);
+    command.args(["--grub-timeout", "0"]).arg("--root").arg(root).arg("--out").arg(disk_of(directory, boot));
     if let Some(text) = &boot.configuration {
         let file = directory.join(format!("{}.toml", boot.name));
         fs::write(&file, text)?;
         command.arg("--config").arg(file);
     }
     run(command, BOOT)?.success().context("image/assemble")?;
-    Ok(disk)
+    Ok(())
+}
+
+fn disk_of(directory: &Path, boot: &Boot) -> PathBuf {
+    directory.join(format!("{}.img", boot.name))
 }

@@ -10,7 +10,7 @@
 //!
 //! A test is a `#[test]` function that calls [`scenario()`]; it gets a [`Lab`] and
 //! asks it for servers ([`Lab::start_ftp_servers`]) and a director
-//! ([`Lab::boot`]). Everything ends with the test. What it did is kept under
+//! ([`Lab::boot`]), or for two ([`pair::boot_pair`]). Everything ends with the test. What it did is kept under
 //! `target/lab/<test>`: serial logs, configuration, packet captures.
 //!
 //! Nothing here sleeps to be in step with something: see [`eventually()`].
@@ -25,6 +25,8 @@ pub mod ftp;
 pub mod lines;
 pub mod machine;
 pub mod namespace;
+pub mod pair;
+pub mod prober;
 pub mod process;
 pub mod qemu;
 pub mod scenario;

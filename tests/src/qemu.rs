@@ -41,6 +41,8 @@ pub struct Machine<'a> {
     pub disk: &'a Path,
     /// What starts it.
     pub firmware: Firmware,
+    /// With the watchdog device?
+    pub watchdog: bool,
 }
 
 /// A running machine; ended when dropped.
@@ -75,7 +77,7 @@ impl Qemu {
             command.arg(flag).arg(value);
         };
         let socket = |id: &str| format!("socket,id={id},path={}/{id},server=on,wait=off", sockets.display());
-        let log = format!(",logfile={}/{name}-console.log,logappend=off", logs.display());
+        let log = format!(",logfile={}/{name}-console.log,logappend=on", logs.display());
         option("-drive", format!("if=none,id=disk,format=raw,file={}", machine.disk.display()));
         option("-device", "virtio-blk-pci,drive=disk,bootindex=0".into());
         option("-chardev", socket("console") + &log);
@@ -86,13 +88,18 @@ impl Qemu {
         option("-chardev", socket("agent"));
         option("-device", "virtserialport,chardev=agent,name=mark21.agent".into());
         option("-device", "virtio-rng-pci".into());
-        option("-device", "i6300esb".into());
-        option("-action", "watchdog=reset".into());
+        if machine.watchdog {
+            option("-device", "i6300esb".into());
+            option("-action", "watchdog=reset".into());
+        }
         option("-qmp", format!("unix:{}/qmp,server=on,wait=off", sockets.display()));
         for (index, segment) in [(1, Segment::Outside), (2, Segment::Inside)] {
             let tap = format!("{name}-{}", segment.name());
-            wire.ip(&format!("tuntap add {tap} mode tap"))?;
-            wire.ip(&format!("link set {tap} master {} up", segment.name()))?;
+            // A machine that ran before has left its taps, without carrier.
+            if wire.ip(&format!("link show {tap}")).is_err() {
+                wire.ip(&format!("tuntap add {tap} mode tap"))?;
+                wire.ip(&format!("link set {tap} master {} up", segment.name()))?;
+            }
             let id = segment.name();
             option("-netdev", format!("tap,id={id},ifname={tap},script=no,downscript=no"));
             let mac = format!("52:54:00:21:{:02x}:{index:02x}", machine.number);

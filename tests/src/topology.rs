@@ -131,8 +131,16 @@ impl Lab {
     /// # Errors
     /// When the image cannot be made or QEMU does not start. It does not wait for
     /// the director to serve.
-    pub fn boot(&mut self, boot: &Boot) -> Result<Director> {
+    pub fn boot(&self, boot: &Boot) -> Result<Director> {
         Director::boot(&self.wire, &self.directory, boot)
+    }
+
+    /// Start a director again whose power was cut, from its own disk.
+    ///
+    /// # Errors
+    /// When it never ran, or QEMU does not start.
+    pub fn power_on(&self, boot: &Boot) -> Result<Director> {
+        Director::power_on(&self.wire, &self.directory, boot)
     }
 
     /// Put a plain router where the director goes: proves the lab without one.

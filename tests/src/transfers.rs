@@ -1,12 +1,16 @@
 //! Whole sessions through the director, checked: what scenarios and the demo share.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, ensure};
+use anyhow::{Context, anyhow, ensure};
+use socket2::SockRef;
 
-use crate::content::Content;
+use crate::content::{Content, Hash};
 use crate::ftp::{Client, Mode, Transfer};
 use crate::topology::{client_address, client_address6, virtual_ftp, virtual_ftp6};
 use crate::{Lab, Result};
@@ -87,6 +91,68 @@ pub fn many_downloads(lab: &Lab, (from, to): (IpAddr, SocketAddr), count: usize)
         }
         session.quit()?;
         Ok(name)
+    })
+}
+
+/// A download that was kept slow, and came whole.
+#[derive(Clone, Debug)]
+pub struct SlowDownload {
+    /// How the data connection was opened.
+    pub mode: Mode,
+    /// The server that answered, by its own word.
+    pub server: String,
+    /// Bytes of data.
+    pub bytes: usize,
+    /// How many of them came after `hurry`.
+    pub hurried: usize,
+    /// The longest time in which no data came.
+    pub stall: Duration,
+}
+
+/// Download `big.bin` at some 600 kB a second until `hurry`, then as fast as it comes.
+///
+/// # Errors
+/// When it does not end well or what arrived is not what was sent.
+pub fn slow_download(
+    lab: &Lab,
+    (from, to): (IpAddr, SocketAddr),
+    mode: Mode,
+    hurry: &AtomicBool,
+) -> Result<SlowDownload> {
+    /// What arrives ahead of the reader: little, so that the connection never rests.
+    const AHEAD: usize = 64 << 10;
+    const PART: usize = 32 << 10;
+    const PAUSE: Duration = Duration::from_millis(50);
+    lab.client.enter(|| {
+        let mut session = Client::log_in(from, to)?;
+        let server = session.read_text(mode, "whoami.txt")?;
+        let mut data = session.open(mode, "RETR big.bin")?;
+        SockRef::from(&data.stream).set_recv_buffer_size(AHEAD)?;
+        let mut hash = Hash::default();
+        let mut part = vec![0; PART];
+        let (mut bytes, mut hurried, mut stall) = (0, 0, Duration::ZERO);
+        loop {
+            let start = Instant::now();
+            let length = data.stream.read(&mut part);
+            let length = length.with_context(|| format!("{} stopped after {bytes} bytes", mode.name()))?;
+            stall = stall.max(start.elapsed());
+            if length == 0 {
+                break;
+            }
+            bytes += length;
+            hash.update(part.get(..length).unwrap_or_default());
+            if hurry.load(Ordering::Relaxed) {
+                hurried += length;
+            } else {
+                thread::sleep(PAUSE);
+            }
+        }
+        drop(data);
+        session.expect(226).with_context(|| format!("{} after {bytes} bytes", mode.name()))?;
+        let expected = &lab.server(&server)?.content.sha256;
+        ensure!(hash.finish() == *expected, "{} from {server}: {bytes} bytes of other data", mode.name());
+        session.quit()?;
+        Ok(SlowDownload { mode, server, bytes, hurried, stall })
     })
 }
 
