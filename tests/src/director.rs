@@ -35,6 +35,8 @@ pub struct Boot {
     pub number: u8,
     /// The text of `mark21.toml`, if there is one.
     pub configuration: Option<String>,
+    /// The text of `extra.nft`, if there is one.
+    pub extra: Option<String>,
     /// BIOS or UEFI.
     pub firmware: Firmware,
     /// With a hardware watchdog, which resets a machine whose supervisor stands still.
@@ -65,6 +67,7 @@ impl Boot {
             name: "dir-a".into(),
             number: 1,
             configuration: None,
+            extra: None,
             firmware: Firmware::Bios,
             watchdog: true,
         }
@@ -256,6 +259,11 @@ fn assemble(directory: &Path, boot: &Boot) -> Result {
         let file = directory.join(format!("{}.toml", boot.name));
         fs::write(&file, text)?;
         command.arg("--config").arg(file);
+    }
+    if let Some(text) = &boot.extra {
+        let file = directory.join(format!("{}-extra.nft", boot.name));
+        fs::write(&file, text)?;
+        command.arg("--extra-nft").arg(file);
     }
     run(command, BOOT)?.success().context("image/assemble")?;
     Ok(())
