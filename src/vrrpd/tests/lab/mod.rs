@@ -178,6 +178,14 @@ impl Vrrpd {
         self.router(name)["statistics"][counter].as_u64().unwrap_or(0)
     }
 
+    /// How often its first process was given a processor, and for how long.
+    pub(crate) fn effort(&self) -> (u64, Duration) {
+        let path = format!("/proc/{}/schedstat", self.child.id());
+        let text = fs::read_to_string(path).expect("schedstat");
+        let numbers: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        (numbers[2], Duration::from_nanos(numbers[0]))
+    }
+
     /// Writes a new configuration and sends SIGHUP.
     pub(crate) fn reload(&self, config: &str) {
         fs::write(self.directory.join("vrrpd.toml"), config).expect("a configuration");

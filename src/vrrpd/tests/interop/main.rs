@@ -2,6 +2,7 @@
 //!
 //! Run it inside `tests/enter`; see `lab`.
 
+#[path = "../lab/mod.rs"]
 mod lab;
 
 use std::time::Duration;
