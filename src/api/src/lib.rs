@@ -8,6 +8,7 @@
 pub mod dict;
 mod director;
 pub mod status;
+pub mod verdict;
 
 pub use director::DirectorProxy;
 

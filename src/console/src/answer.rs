@@ -32,6 +32,11 @@ impl Failure {
     }
 }
 
+/// What the interface answered, for programs.
+pub(crate) fn value<T: serde::Serialize>(value: &T) -> serde_json::Value {
+    serde_json::to_value(value).expect("the interface's types have a JSON form")
+}
+
 /// An answer or a failure as the one JSON object that a program reads.
 pub(crate) fn to_json(result: &Result<Answer, Failure>) -> Value {
     match result {

@@ -1,13 +1,14 @@
-//! Checks a configuration file, without mark21d: the parser is the same.
+//! Checks a configuration text, without mark21d: the parser is the same.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use mark21_config::{Findings, limits};
-use serde_json::{Value, json};
+use mark21_api::status::Verdict;
+use mark21_api::verdict;
+use mark21_config::limits;
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, value};
 use crate::exit::Code;
 
 /// Checks a file.
@@ -15,22 +16,18 @@ use crate::exit::Code;
 /// # Errors
 /// It cannot be read.
 pub(crate) fn file(path: &Path) -> Result<Answer, Failure> {
-    let bytes = read(path)?;
-    let name = path.display().to_string();
-    Ok(match mark21_config::parse_bytes(&bytes) {
-        Ok(parsed) => {
-            let text = match parsed.warnings.is_empty() {
-                true => format!("{name}: good"),
-                false => shown(&parsed.warnings, &bytes, &name),
-            };
-            Answer { text, value: value(true, &parsed.warnings), code: Code::Done }
-        }
-        Err(findings) => Answer {
-            text: shown(&findings, &bytes, &name),
-            value: value(false, &findings),
-            code: Code::Refused,
-        },
-    })
+    Ok(text(&read(path)?, &path.display().to_string()))
+}
+
+/// Checks a text, which is called `name`.
+pub(crate) fn text(bytes: &[u8], name: &str) -> Answer {
+    let (verdict, _) = verdict::check(bytes, name);
+    let text = match verdict.findings.is_empty() {
+        true => format!("{name}: good"),
+        false => verdict.rendered.trim_end().to_owned(),
+    };
+    let code = if verdict.accepted { Code::Done } else { Code::Refused };
+    Answer { text, value: value(&verdict), code }
 }
 
 /// A file's text.
@@ -43,18 +40,18 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// Refuses a file with errors.
+/// Refuses a text with errors.
 ///
 /// # Errors
 /// It has some; they are shown.
-pub(crate) fn refuse_errors(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let name = path.display().to_string();
-    match mark21_config::parse_bytes(bytes) {
-        Ok(_) => Ok(()),
-        Err(findings) => Err(Failure::new(
+pub(crate) fn refuse_errors(name: &str, text: &str) -> Result<(), Failure> {
+    let (Verdict { accepted, rendered, .. }, _) = verdict::check(text.as_bytes(), name);
+    match accepted {
+        true => Ok(()),
+        false => Err(Failure::new(
             Code::Refused,
-            format!("{name} is refused\n{}", shown(&findings, bytes, &name)),
-            "",
+            format!("{name} is refused\n{}", rendered.trim_end()),
+            "mend it and try once more; nothing has changed",
         )),
     }
 }
@@ -65,30 +62,6 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let limit = limits::TEXT_BYTES as u64 + 1;
     File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|error| Failure::new(Code::File, format!("{}: {error}", path.display()), ""))?;
+        .map_err(|error| Failure::new(Code::File, format!("{}: {error}", path.display()), "name a file"))?;
     Ok(bytes)
-}
-
-fn shown(findings: &Findings, bytes: &[u8], name: &str) -> String {
-    findings.render(&String::from_utf8_lossy(bytes), name).to_string().trim_end().to_owned()
-}
-
-fn value(accepted: bool, findings: &Findings) -> Value {
-    let listed: Vec<Value> = findings
-        .listed()
-        .iter()
-        .map(|finding| {
-            json!({
-                "severity": finding.severity.to_string(),
-                "line": finding.line,
-                "column": finding.column,
-                "field": finding.field,
-                "given": finding.given,
-                "allowed": finding.allowed,
-                "reason": finding.reason,
-                "mend": finding.mend,
-            })
-        })
-        .collect();
-    json!({ "accepted": accepted, "findings": listed, "unlisted": findings.omitted() })
 }

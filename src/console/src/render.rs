@@ -7,7 +7,7 @@ use std::path::Path;
 use mark21_api::status::{Change, Configuration, Firewall, PlanReport, State, Status, VirtualRouter};
 use serde_json::json;
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, value};
 use crate::client::Via;
 use crate::command::{Command, Show};
 use crate::exit::Code;
@@ -92,13 +92,9 @@ async fn server_config(service: &str, program: Option<&str>, via: Via) -> Result
 async fn plan(file: Option<&Path>, via: Via) -> Result<PlanReport, Failure> {
     let text = file.map(check::read_text).transpose()?.unwrap_or_default();
     if let Some(file) = file {
-        check::refuse_errors(file, text.as_bytes())?;
+        check::refuse_errors(&file.display().to_string(), &text)?;
     }
     client::take(client::director(via).await?.plan(&text).await)
-}
-
-fn value<T: serde::Serialize>(value: &T) -> serde_json::Value {
-    serde_json::to_value(value).expect("the interface's types have a JSON form")
 }
 
 fn firewall_text(firewall: &Firewall) -> String {

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mark21_api::dict::{self, Dict};
-use mark21_api::status::{Finding, Firewall, PlanReport, Status, Verdict};
+use mark21_api::status::{Firewall, PlanReport, Status};
+use mark21_api::verdict;
 use mark21_config::Config;
 use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -142,7 +143,7 @@ impl Director {
 
     async fn check(&self, text: &str) -> fdo::Result<Dict> {
         let text = text.to_owned();
-        to_dict(&beside(move || check(&text)).await?)
+        to_dict(&beside(move || verdict::check(text.as_bytes(), "configuration").0).await?)
     }
 
     async fn plan(&self, text: &str) -> fdo::Result<Dict> {
@@ -217,29 +218,6 @@ fn stopping() -> fdo::Error {
 
 fn to_dict<T: serde::Serialize>(value: &T) -> fdo::Result<Dict> {
     dict::to_dict(value).map_err(|error| fdo::Error::Failed(error.to_string()))
-}
-
-fn check(text: &str) -> Verdict {
-    let (accepted, findings) = match mark21_config::parse(text) {
-        Ok(parsed) => (true, parsed.warnings),
-        Err(findings) => (false, findings),
-    };
-    let listed = findings.listed().iter().map(|finding| Finding {
-        severity: finding.severity.to_string(),
-        line: finding.line as u64,
-        column: finding.column as u64,
-        field: finding.field.clone(),
-        given: finding.given.clone(),
-        allowed: finding.allowed.clone(),
-        reason: finding.reason.clone(),
-        mend: finding.mend.clone(),
-    });
-    Verdict {
-        accepted,
-        findings: listed.collect(),
-        unlisted: findings.omitted() as u64,
-        rendered: findings.render(text, "configuration").to_string(),
-    }
 }
 
 #[cfg(test)]
