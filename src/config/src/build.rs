@@ -67,7 +67,8 @@ impl Builder<'_, '_> {
             Some(hostname) => hostname.get_ref().0.clone(),
             None => heapless::String::try_from("mark21").ok()?,
         };
-        Some(System { hostname, name_servers: self.list("name servers", &raw.name_servers)? })
+        let password = raw.password.as_ref().map(|password| password.get_ref().0.clone());
+        Some(System { hostname, password, name_servers: self.list("name servers", &raw.name_servers)? })
     }
 
     fn timeouts(&self) -> Timeouts {

@@ -125,6 +125,8 @@ pub const TABLES: &[TableDoc] = &[
             may("hostname", "one DNS label: letters, digits, `-`", "Its name.")
                 .or(r#""mark21""#)
                 .at_most(limits::HOSTNAME_BYTES),
+            may("password", r#"a hash as crypt(5) writes it: "$6$..", "$5$..""#, "The hash of the console's password; the console's command `password` makes it. Left out, the console asks for a new password before it opens.")
+                .at_most(limits::PASSWORD_BYTES),
             may("name_servers", ADDRESSES, "Resolvers that the box asks.").or("[]").at_most(limits::SYSTEM_SERVERS),
         ],
     },

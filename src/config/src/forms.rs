@@ -68,6 +68,8 @@ pub enum FormError {
     MacGroup,
     /// Not a PCI address.
     Pci,
+    /// Not a hash of SHA-256 or SHA-512 crypt.
+    Password,
 }
 
 impl fmt::Display for FormError {
@@ -91,6 +93,7 @@ impl fmt::Display for FormError {
             Self::Mac => f.write_str("a MAC address is six octets of two hexadecimal digits"),
             Self::MacGroup => f.write_str("it is not the address of a single port"),
             Self::Pci => f.write_str("a PCI address is domain:bus:device.function in hexadecimal"),
+            Self::Password => f.write_str("it is no hash of SHA-256 or SHA-512 crypt"),
         }
     }
 }
@@ -146,6 +149,35 @@ impl Form for String<12> {
         let mut address = bounded::<12>(text, |_| true)?;
         address.make_ascii_lowercase();
         Ok(address)
+    }
+}
+
+/// A hash of SHA-256 or SHA-512 crypt: `$6$SALT$HASH` or `$6$rounds=N$SALT$HASH` (crypt(5)).
+impl Form for String<{ limits::PASSWORD_BYTES }> {
+    fn read(text: &str) -> Result<Self, FormError> {
+        let is_base64 = |text: &str| {
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'/')
+        };
+        let (method, rest) = match (text.strip_prefix("$5$"), text.strip_prefix("$6$")) {
+            (Some(rest), _) => (43, rest),
+            (_, Some(rest)) => (86, rest),
+            (None, None) => return Err(FormError::Password),
+        };
+        let rest = match rest.strip_prefix("rounds=").and_then(|rest| rest.split_once('$')) {
+            Some((rounds, rest)) => {
+                let rounds: u32 = rounds.parse().map_err(|_| FormError::Password)?;
+                let fits = (1000..=limits::PASSWORD_ROUNDS).contains(&rounds);
+                if fits { rest } else { return Err(FormError::Password) }
+            }
+            None => rest,
+        };
+        let (salt, hash) = rest.split_once('$').ok_or(FormError::Password)?;
+        let fits = matches!(salt.len(), 1..=16) && hash.len() == method;
+        if fits && is_base64(salt) && is_base64(hash) {
+            bounded(text, |_| true)
+        } else {
+            Err(FormError::Password)
+        }
     }
 }
 

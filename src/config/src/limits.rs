@@ -9,6 +9,11 @@ pub const TEXT_BYTES: usize = 1 << 20;
 pub const NAME_BYTES: usize = 32;
 /// Longest host name: one DNS label (RFC 1123 section 2.1).
 pub const HOSTNAME_BYTES: usize = 63;
+/// Longest password hash: SHA-512 crypt with seven digits of rounds and 16 of salt has 121.
+pub const PASSWORD_BYTES: usize = 128;
+/// Most rounds of a password hash: a second or two on the slowest machine, whose console would
+/// be shut by more.
+pub const PASSWORD_ROUNDS: u32 = 1_000_000;
 /// Longest kernel device name: IFNAMSIZ less its NUL (linux/if.h).
 pub const DEVICE_BYTES: usize = 15;
 /// Interfaces: what a router board has ports, with VLANs on top.

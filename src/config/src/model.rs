@@ -63,6 +63,9 @@ impl InterfaceIndex {
 pub struct System {
     /// One DNS label.
     pub hostname: String<{ limits::HOSTNAME_BYTES }>,
+    /// The hash of the console's password, as crypt(5) writes SHA-256 and SHA-512 crypt; without
+    /// one the console asks for a new password before it opens.
+    pub password: Option<String<{ limits::PASSWORD_BYTES }>>,
     /// Resolvers for the box itself.
     pub name_servers: Vec<IpAddr, { limits::SYSTEM_SERVERS }>,
 }

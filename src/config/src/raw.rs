@@ -91,6 +91,7 @@ tables! {
     #[derive(Default)]
     "system" RawSystem {
         pub(crate) hostname: Maybe<String<{ limits::HOSTNAME_BYTES }>>,
+        pub(crate) password: Maybe<String<{ limits::PASSWORD_BYTES }>>,
         #[serde(default)]
         pub(crate) name_servers: List<IpAddr>,
     }

@@ -145,3 +145,28 @@ fn names_and_devices_keep_to_their_characters_and_length() {
         assert_eq!(found, wanted, "{rule}");
     }
 }
+
+#[test]
+fn a_password_is_a_hash_that_login_can_check() {
+    type Password = String<{ limits::PASSWORD_BYTES }>;
+    let (long, short) = ("h".repeat(86), "h".repeat(43));
+    let cases = [
+        ("SHA-512 crypt", format!("$6$salt${long}"), true),
+        ("SHA-512 crypt with rounds", format!("$6$rounds=5000$salt$0123456789./{}", &long[12..]), true),
+        ("SHA-256 crypt", format!("$5$salt${short}"), true),
+        ("the longest", format!("$6$rounds=1000000${}${long}", "s".repeat(16)), true),
+        ("rounds that would shut the console", format!("$6$rounds=1000001$salt${long}"), false),
+        ("rounds that are no number", format!("$6$rounds=x$salt${long}"), false),
+        ("no salt", format!("$6$$$${long}"), false),
+        ("a salt that is too long", format!("$6${}${long}", "s".repeat(17)), false),
+        ("a hash of the other method", format!("$5$salt${long}"), false),
+        ("a hash that is cut off", format!("$6$salt${}", &long[1..]), false),
+        ("a colon, which would end the field in shadow(5)", format!("$6$s:t${long}"), false),
+        ("another method", format!("$y$j9T$salt${short}"), false),
+        ("the password itself", "secret".into(), false),
+        ("nothing", std::string::String::new(), false),
+    ];
+    for (rule, text, wanted) in cases {
+        assert_eq!(Password::read(&text).is_ok(), wanted, "{rule}");
+    }
+}
