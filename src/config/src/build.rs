@@ -4,6 +4,7 @@
 //! Everything that is wrong is noted, not only the first; what makes sense only over several
 //! objects is the linter's.
 
+mod access;
 mod network;
 mod service;
 
@@ -30,6 +31,9 @@ pub(crate) fn config(raw: &Raw, log: &mut Log) -> Option<Box<Config>> {
     let egress = builder.table("egress entries", &raw.egress, Builder::egress);
     let allow = builder.table("allow entries", &raw.allow, Builder::allow);
     let timeouts = builder.timeouts();
+    let management = raw.management.as_ref().map(|management| builder.management(management));
+    let time = builder.time();
+    let syslog = builder.syslog();
     let (services, real_servers) = builder.services()?;
     Some(Box::new(Config {
         system: system?,
@@ -44,6 +48,12 @@ pub(crate) fn config(raw: &Raw, log: &mut Log) -> Option<Box<Config>> {
         egress: egress?,
         allow: allow?,
         timeouts,
+        management: match management {
+            Some(management) => Some(management?),
+            None => None,
+        },
+        time: time?,
+        syslog: syslog?,
         services,
         real_servers,
     }))

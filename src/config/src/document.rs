@@ -33,6 +33,9 @@ pub(crate) fn read(root: &DeTable<'_>, log: &mut Log) -> Raw {
         egress: reader.many(root, "egress"),
         allow: reader.many(root, "allow"),
         timeouts: reader.single(root, "timeouts").map(At::into_inner).unwrap_or_default(),
+        management: reader.single(root, "management"),
+        time: reader.single(root, "time").map(At::into_inner).unwrap_or_default(),
+        syslog: reader.many(root, "syslog"),
         services: reader.services(root),
     }
 }

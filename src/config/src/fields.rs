@@ -251,6 +251,35 @@ pub const TABLES: &[TableDoc] = &[
         ],
     },
     TableDoc {
+        path: "management",
+        form: TableForm::Single,
+        what: "The way in from outside: ssh, by key, as the user `admin`. A session is the console; `busctl --host admin@ADDRESS` reaches the D-Bus interface. Without this table nothing listens.",
+        fields: &[
+            must("interface", INTERFACE, "Where it listens, port 22, on the interface's own addresses. Not where clients of a service come in."),
+            must("allow", PREFIXES, "From where it is let in.").at_most(limits::PREFIXES),
+            must("authorized_keys", r#"lines of OpenSSH's form: ["ssh-ed25519 AAAA.. name"]"#, "Who may log in; each may change everything.")
+                .at_most(limits::SSH_KEYS),
+        ],
+    },
+    TableDoc {
+        path: "time",
+        form: TableForm::Single,
+        what: "The clock.",
+        fields: &[
+            may("servers", ADDRESSES, "NTP servers. The clock is set once at the start and only slewed later; without servers it is left alone.").or("[]").at_most(limits::SYSTEM_SERVERS),
+        ],
+    },
+    TableDoc {
+        path: "syslog",
+        form: TableForm::Many { limit: limits::SYSLOG_SERVERS },
+        what: "Where the log goes (RFC 5424): mark21d's lines and the kernel's, from the start of the box on, and again after a connection broke.",
+        fields: &[
+            must("address", ADDRESS, "The server."),
+            may("protocol", r#""udp", "tcp""#, "One datagram a line, or a stream with octet counting (RFC 6587).").or(r#""udp""#),
+            may("port", PORT, "The server's port.").or("514"),
+        ],
+    },
+    TableDoc {
         path: "service",
         form: TableForm::Many { limit: limits::SERVICES },
         what: "What clients connect to. `kind` says which of the fields below it has.",

@@ -13,6 +13,8 @@ use heapless::{String, Vec};
 use crate::limits;
 use crate::model::{Device, FlowProtocol, LinkAddress, Name, PortRange, Prefix};
 
+mod ssh_key;
+
 /// A value that the file spells as text.
 pub trait Form: Sized {
     /// Reads it.
@@ -70,6 +72,8 @@ pub enum FormError {
     Pci,
     /// Not a hash of SHA-256 or SHA-512 crypt.
     Password,
+    /// Not a public key, with what is wrong with it.
+    SshKey(&'static str),
 }
 
 impl fmt::Display for FormError {
@@ -94,6 +98,7 @@ impl fmt::Display for FormError {
             Self::MacGroup => f.write_str("it is not the address of a single port"),
             Self::Pci => f.write_str("a PCI address is domain:bus:device.function in hexadecimal"),
             Self::Password => f.write_str("it is no hash of SHA-256 or SHA-512 crypt"),
+            Self::SshKey(why) => write!(f, "it is no public ssh key: {why}"),
         }
     }
 }

@@ -51,5 +51,11 @@ pub const REAL_SERVERS: usize = 4096;
 pub const HELPER_PORTS: usize = 8;
 /// Name servers, NTP servers and syslog servers, each.
 pub const SYSTEM_SERVERS: usize = 4;
+/// Syslog servers.
+pub const SYSLOG_SERVERS: usize = 2;
+/// Keys that may log in over ssh.
+pub const SSH_KEYS: usize = 16;
+/// Longest line of an ssh key: RSA with 4096 bits has 720 bytes of base64, a comment follows.
+pub const SSH_KEY_BYTES: usize = 1024;
 /// Findings printed for one file; the rest are counted.
 pub const FINDINGS: usize = 50;

@@ -8,6 +8,7 @@ mod address;
 mod flow;
 mod ftp;
 mod link;
+mod management;
 mod name;
 mod route;
 mod service;
@@ -42,6 +43,13 @@ const RULES: &[fn(&Subject<'_>, &mut Log)] = &[
     flow::sync_peer,
     flow::sync_on_an_inside_link,
     flow::egress_source,
+    management::where_clients_come_in,
+    management::nowhere_to_listen,
+    management::allows_everybody,
+    management::family_without_address,
+    management::key_twice,
+    management::server_is_this_box,
+    management::syslog_server_twice,
     service::address_that_nobody_holds,
     service::address_twice,
     service::port_twice,

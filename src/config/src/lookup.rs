@@ -46,6 +46,17 @@ impl Config {
         fixed.chain(shared)
     }
 
+    /// Where `[management]` listens: the addresses that this box always has on that interface,
+    /// less those that a service or the link alone gives a meaning to.
+    pub fn management_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let interface = self.management.as_ref().map(|management| self.interface(management.interface));
+        let own = interface.into_iter().flat_map(|interface| &interface.addresses);
+        own.map(|link| link.address).filter(|address| {
+            let is_link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+            !is_link_local && !self.services.iter().any(|service| service.addresses.contains(address))
+        })
+    }
+
     /// The port on which `server` is asked whether it works.
     ///
     /// `None` only without a check: the parser wants a port where a service has none.

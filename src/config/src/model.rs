@@ -40,6 +40,12 @@ pub struct Config {
     pub allow: Table<Allow, { limits::FLOWS }>,
     /// `[timeouts]`
     pub timeouts: Timeouts,
+    /// `[management]`; `None` is no way in from outside.
+    pub management: Option<Management>,
+    /// `[time]`
+    pub time: Time,
+    /// `[[syslog]]`
+    pub syslog: Vec<SyslogServer, { limits::SYSLOG_SERVERS }>,
     /// `[[service]]`
     pub services: Table<Service, { limits::SERVICES }>,
     /// `[[service.real_server]]` of all services, those of one service side by side.
@@ -261,6 +267,57 @@ pub struct Timeouts {
     pub tcp_fin: Duration,
     /// UDP. Default 300 s.
     pub udp: Duration,
+}
+
+/// `[management]`: the way in from outside, by ssh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Management {
+    /// Where it listens, on [`Config::management_addresses`].
+    pub interface: InterfaceIndex,
+    /// From where it is let in; not empty.
+    pub allow: Vec<Prefix, { limits::PREFIXES }>,
+    /// Whose holders may log in, as administrators; not empty.
+    pub authorized_keys: Table<SshKey, { limits::SSH_KEYS }>,
+}
+
+/// A public key as a line of OpenSSH's `authorized_keys`: type, base64, and perhaps a comment.
+/// Never options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SshKey(pub(crate) String<{ limits::SSH_KEY_BYTES }>);
+
+impl SshKey {
+    /// The line, without its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `[time]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Time {
+    /// NTP servers; empty leaves the clock alone.
+    pub servers: Vec<IpAddr, { limits::SYSTEM_SERVERS }>,
+}
+
+/// `[[syslog]]`: where log lines go (RFC 5424).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SyslogServer {
+    /// The server.
+    pub address: IpAddr,
+    /// How they travel.
+    pub protocol: SyslogProtocol,
+    /// The server's port.
+    pub port: u16,
+}
+
+/// How log lines travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SyslogProtocol {
+    /// One datagram a line (RFC 5426).
+    Udp,
+    /// A stream with octet counting (RFC 6587 section 3.4.1).
+    Tcp,
 }
 
 /// `[[service]]`

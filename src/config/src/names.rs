@@ -5,7 +5,9 @@
 use core::fmt;
 
 use crate::forms::{Form, FormError};
-use crate::model::{ActiveSource, BondMode, CheckKind, Forwarding, Passive, Scheduler, ServiceKind, Tls};
+use crate::model::{
+    ActiveSource, BondMode, CheckKind, Forwarding, Passive, Scheduler, ServiceKind, SyslogProtocol, Tls,
+};
 
 macro_rules! named {
     ($($(#[$all:meta])? $vis:vis $type:ident { $($variant:ident = $text:literal),+ $(,)? })+) => { $(
@@ -50,6 +52,7 @@ named! {
         Rr = "rr", Wrr = "wrr", Lc = "lc", Wlc = "wlc", Sh = "sh", Dh = "dh", Sed = "sed",
         Nq = "nq", Mh = "mh",
     }
+    pub SyslogProtocol { Udp = "udp", Tcp = "tcp" }
     pub Tls { Off = "off", Allowed = "allowed", Required = "required" }
     #[cfg(test)]
     pub(crate) KindName { Ftp = "ftp", Tcp = "tcp", Udp = "udp", Mark = "mark" }

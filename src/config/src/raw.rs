@@ -21,7 +21,7 @@ use crate::forms::Form;
 use crate::limits;
 use crate::model::{
     ActiveSource, BondMode, Device, FlowProtocol, Forwarding, LinkAddress, Name, Passive, PortRange, Prefix,
-    Scheduler, Tls,
+    Scheduler, SshKey, SyslogProtocol, Tls,
 };
 use crate::names::{CheckName, KindName};
 
@@ -55,6 +55,9 @@ pub(crate) struct Raw {
     pub(crate) egress: Vec<At<RawEgress>>,
     pub(crate) allow: Vec<At<RawAllow>>,
     pub(crate) timeouts: RawTimeouts,
+    pub(crate) management: Option<At<RawManagement>>,
+    pub(crate) time: RawTime,
+    pub(crate) syslog: Vec<At<RawSyslog>>,
     pub(crate) services: Vec<ServiceEntry>,
 }
 
@@ -175,6 +178,24 @@ tables! {
         pub(crate) tcp: MaybeTime<S, { 744 * H }, S>,
         pub(crate) tcp_fin: MaybeTime<S, { 744 * H }, S>,
         pub(crate) udp: MaybeTime<S, { 744 * H }, S>,
+    }
+
+    "management" RawManagement {
+        pub(crate) interface: At<Spelling<Name>>,
+        pub(crate) allow: List<Prefix>,
+        pub(crate) authorized_keys: List<SshKey>,
+    }
+
+    #[derive(Default)]
+    "time" RawTime {
+        #[serde(default)]
+        pub(crate) servers: List<IpAddr>,
+    }
+
+    "syslog" RawSyslog {
+        pub(crate) address: At<Spelling<IpAddr>>,
+        pub(crate) protocol: Maybe<SyslogProtocol>,
+        pub(crate) port: MaybePort,
     }
 
     "service" RawService {

@@ -84,7 +84,7 @@ fn the_reference_page_is_the_field_table() {
 
 #[test]
 fn words_of_the_reference_are_the_words_that_are_read() {
-    use crate::model::{ActiveSource, BondMode, Forwarding, Passive, Scheduler, Tls};
+    use crate::model::{ActiveSource, BondMode, Forwarding, Passive, Scheduler, SyslogProtocol, Tls};
     use crate::names::{CheckName, KindName};
 
     fn quoted<T: fmt::Display>(all: &[T]) -> String {
@@ -98,6 +98,7 @@ fn words_of_the_reference_are_the_words_that_are_read() {
         ("service", "scheduler", quoted(Scheduler::ALL)),
         ("service", "forwarding", quoted(Forwarding::ALL)),
         ("service.check", "kind", quoted(CheckName::ALL)),
+        ("syslog", "protocol", quoted(SyslogProtocol::ALL)),
         ("interface.bond", "mode", quoted(BondMode::ALL)),
     ];
     for (table, name, words) in cases {

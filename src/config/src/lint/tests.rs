@@ -362,6 +362,7 @@ const ROUTES_AND_FLOWS: &[Case] = &[
     ),
 ];
 
+mod management;
 mod services;
 
 #[test]
@@ -372,6 +373,7 @@ fn every_rule_has_a_case_that_it_speaks_in() {
         OWN_ADDRESSES,
         VIRTUAL_ROUTERS,
         ROUTES_AND_FLOWS,
+        management::MANAGEMENT_TIME_AND_LOGS,
         services::SERVICE_ADDRESSES_AND_PORTS,
         services::REAL_SERVERS,
         services::FTP_RECIPES,

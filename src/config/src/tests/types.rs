@@ -19,6 +19,12 @@ const FRAMES: &[(&str, &str)] = &[
     ("egress", "[[egress]]\nfrom='n'\nprotocols=['icmp']\nsnat='10.0.0.1'\n"),
     ("allow", "[[allow]]\nfrom='n'\nto='n'\nprotocols=['icmp']\n"),
     ("timeouts", "[timeouts]\n"),
+    (
+        "management",
+        "[management]\ninterface='n'\nallow=['10.0.0.0/24']\nauthorized_keys=['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPNSMdbyTMJVYhBPKqcXaOX2aObSUVPVEKZlsrkMFIQk']\n",
+    ),
+    ("time", "[time]\n"),
+    ("syslog", "[[syslog]]\naddress='10.0.0.1'\n"),
     ("service", "[[service]]\nname='n'\nkind='ftp'\n"),
     (
         "service.real_server",
