@@ -63,6 +63,18 @@ via = "192.0.2.254"
 [[route]]
 to = "203.0.113.0/24"
 blackhole = true
+[management]
+interface = "admin"
+allow = ["10.9.0.0/24", "10.10.0.0/16"]
+authorized_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPNSMdbyTMJVYhBPKqcXaOX2aObSUVPVEKZlsrkMFIQk"]
+[time]
+servers = ["192.0.2.123", "192.0.2.124", "2001:db8::123"]
+[[syslog]]
+address = "10.9.0.5"
+[[syslog]]
+address = "2001:db8::5"
+protocol = "tcp"
+port = 6514
 [[virtual_router]]
 name = "outside"
 interface = "outside"

@@ -7,8 +7,9 @@
 //! The first rules of each chain are those that the packets of running transfers meet.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use mark21_config::PortRange;
+use mark21_config::{Config, PortRange, SyslogProtocol};
 use nftables::schema::{Chain as NfChain, NfListObject, Rule};
 use nftables::types::{NfChainPolicy, NfChainType, NfHook};
 use serde_json::Value;
@@ -142,6 +143,7 @@ impl Table {
         }) {
             self.rule(rules::sync_in(device, &sync.peer, &sync_group(sync)));
         }
+        self.management(context);
         self.rule(rules::dropped(Chain::Input));
     }
 
@@ -212,14 +214,41 @@ impl Table {
         }) {
             self.rule(rules::sync_out(device, &sync_group(sync)));
         }
+        self.own_servers(context.config);
+        self.rule(rules::dropped(Chain::Output));
+    }
+
+    /// What the box itself asks and tells: resolvers, time, logs.
+    fn own_servers(&mut self, config: &Config) {
         for family in FAMILIES {
-            let resolvers = context.config.system.name_servers.iter();
-            let resolvers: Vec<_> = resolvers.filter(|to| Family::of(to) == family).copied().collect();
-            if !resolvers.is_empty() {
-                self.rules(PROTOCOLS.map(|protocol| rules::resolve(family, protocol, &resolvers)));
+            let resolvers = of_family(&config.system.name_servers, family);
+            let resolve = |protocol| rules::ask(protocol, &resolvers, 53, "system: name_servers");
+            self.rules(PROTOCOLS.into_iter().filter_map(resolve));
+            let clocks = of_family(&config.time.servers, family);
+            self.rules(rules::ask(Protocol::Udp, &clocks, 123, "time: servers"));
+        }
+        for (server, number) in config.syslog.iter().zip(1..) {
+            let protocol = match server.protocol {
+                SyslogProtocol::Udp => Protocol::Udp,
+                SyslogProtocol::Tcp => Protocol::Tcp,
+            };
+            self.rules(rules::ask(protocol, &[server.address], server.port, &format!("syslog {number}")));
+        }
+    }
+
+    /// The way in from outside: the allowed networks, that interface, the box's own addresses there.
+    fn management(&mut self, context: &Context<'_>) {
+        let Some(management) = &context.config.management else { return };
+        let Some(device) = context.device(management.interface) else { return };
+        let listens: Vec<IpAddr> = context.config.management_addresses().collect();
+        for family in FAMILIES {
+            let to = of_family(&listens, family);
+            let from = management.allow.iter().filter(|network| Family::of(&network.address) == family);
+            let from: Vec<_> = from.copied().collect();
+            if !to.is_empty() && !from.is_empty() {
+                self.rule(rules::management(device, family, &from, &to));
             }
         }
-        self.rule(rules::dropped(Chain::Output));
     }
 
     fn postrouting(&mut self, gathered: &[Gathered; 2], flows: &[Translated]) {
@@ -305,6 +334,10 @@ impl Table {
     fn finish(self) -> Ruleset {
         Ruleset::from_objects(self.objects.iter().map(to_value).collect())
     }
+}
+
+fn of_family(addresses: &[IpAddr], family: Family) -> Vec<IpAddr> {
+    addresses.iter().filter(|address| Family::of(address) == family).copied().collect()
 }
 
 /// The object as nft takes it.

@@ -111,7 +111,6 @@ fn every_rule_comes_back_as_sent() {
             rules::vrrp_unicast(Way::Out, "eth0", family, &[server], "virtual_router outside"),
             rules::vrrp_unicast(Way::In, "eth0", family, &[address, server], "virtual_router outside"),
             rules::to_servers(family),
-            rules::resolve(family, Udp, &[address]),
             rules::by_server(family, &[(server, "from_ftp".into()), (address, "from_ftp".into())]),
             rules::by_server(family, &[(server, "from_ftp".into())]),
             rules::errors_from_servers(family),
@@ -146,6 +145,20 @@ fn every_rule_comes_back_as_sent() {
                 rules.push(rules::flow_source(&flow, &address));
             }
         }
+    }
+    for (family, net, all) in
+        [(V4, net("10.9.0.0", 24), net("0.0.0.0", 0)), (V6, net("fd21:9::", 64), net("::", 0))]
+    {
+        let here = both
+            .iter()
+            .find(|(of, _, _)| *of == family)
+            .map(|(_, server, _)| *server)
+            .expect("both are there");
+        for from in [&[net][..], &[all], &[net, all]] {
+            rules.push(rules::management("eth2", family, from, &[here]));
+        }
+        rules.extend(rules::ask(Udp, &[here], 123, "time: servers"));
+        rules.extend(rules::ask(Tcp, &[here], 6514, "syslog"));
     }
     let any = Flow {
         from: "eth2".into(),

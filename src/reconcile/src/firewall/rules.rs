@@ -18,6 +18,8 @@ const PING_RATE: u32 = 50;
 const PING_BURST: u32 = 100;
 /// Where IPVS connection synchronisation listens (`IP_VS_SYNC_PORT`, net/netfilter/ipvs/ip_vs_sync.c).
 const SYNC_PORT: u16 = 8848;
+/// Where the ssh server listens (RFC 4253 section 4.1).
+const SSH_PORT: u16 = 22;
 /// Protocol numbers (IANA) of what is named in rules; see [`super::canonical`] for the names.
 const ICMP: u8 = 1;
 const IGMP: u8 = 2;
@@ -339,18 +341,35 @@ pub(super) fn to_servers(family: Family) -> Rule<'static> {
     )
 }
 
-/// `ip daddr { 192.0.2.53 } udp dport 53 accept`
-pub(super) fn resolve(family: Family, protocol: Protocol, servers: &[IpAddr]) -> Rule<'static> {
-    rule(
+/// `iifname "eth2" ip saddr 10.9.0.0/24 ip daddr { 10.9.0.1 } tcp dport 22 accept`
+pub(super) fn management(device: &str, family: Family, from: &[Prefix], to: &[IpAddr]) -> Rule<'static> {
+    let mut statements = vec![equals(meta(MetaKey::Iifname), text(device))];
+    // A network of everything is no condition, and nft lists none.
+    if from.iter().all(|network| network.prefix_len != 0) {
+        statements.push(equals(field(header(family), "saddr"), networks(from)));
+    }
+    statements.extend([
+        equals(field(header(family), "daddr"), any_of(to.iter().map(address))),
+        equals(field("tcp", "dport"), number(SSH_PORT)),
+        counter(),
+        accept(),
+    ]);
+    rule(Chain::Input, "management: ssh", statements)
+}
+
+/// `ip daddr { 192.0.2.123 } udp dport 123 accept`: to servers of the box's own.
+pub(super) fn ask(protocol: Protocol, servers: &[IpAddr], port: u16, comment: &str) -> Option<Rule<'static>> {
+    let family = Family::of(servers.first()?);
+    Some(rule(
         Chain::Output,
-        "system: name_servers",
+        comment,
         [
             equals(field(header(family), "daddr"), any_of(servers.iter().map(address))),
-            equals(field(transport(protocol), "dport"), number(53u16)),
+            equals(field(transport(protocol), "dport"), number(port)),
             counter(),
             accept(),
         ],
-    )
+    ))
 }
 
 /// `ip saddr vmap { 10.0.0.11 : jump from_ftp, .. }`: to the chain that knows what this real server
