@@ -14,6 +14,9 @@ pub use director::DirectorProxy;
 
 /// The well-known name on the system bus.
 pub const BUS_NAME: &str = "org.mark21.Director1";
+/// Members of [`BUS_NAME`]'s interface that everybody on the box may call: they change nothing and
+/// tell no secret. All others are for root and the group `admin`.
+pub const READING: &[&str] = &["Status", "Check", "Plan", "Firewall", "ServerConfig", "Log", "Generations"];
 /// The object that stands for the box.
 pub const DIRECTOR_PATH: &str = "/org/mark21/Director1";
 /// Where the interface is served peer to peer.
