@@ -9,10 +9,12 @@
 //! In one wake-up packets come first, then timers, then everything that can wait. There is no
 //! thread, and nothing in the loop waits for anybody.
 
+mod accept;
 mod announce;
 mod apply;
 mod control;
 mod entry;
+mod frame;
 mod interfaces;
 mod links;
 mod notify;
@@ -23,6 +25,7 @@ mod status;
 mod timers;
 mod track;
 mod transport;
+mod virtual_mac;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -36,6 +39,7 @@ use vrrp::{Input, Instant, TokenBucket};
 use crate::helper::Helper;
 use crate::log;
 use crate::netlink;
+use crate::netlink::filter::Refused;
 use crate::sd::Notifier;
 use crate::settings::{Global, Settings};
 use crate::sys::batch::Receiver;
@@ -49,6 +53,7 @@ use perform::Queue;
 use schedule::{Due, Schedule, Slot};
 use track::{Generation, TrackedFile, TrackedScript};
 use transport::VrrpSocket;
+use virtual_mac::Changed;
 
 /// Tokens of the loop: what has its own, and where ranges begin.
 const TIMER: u64 = 0;
@@ -105,6 +110,10 @@ pub(crate) struct Daemon {
     watchdog_slot: Slot,
     queue: Queue,
     announcements: Announcements,
+    /// What the packet filter refuses.
+    refused: Refused,
+    /// Settings of interfaces that virtual MAC addresses need.
+    changed: Changed,
     control: Control,
     helper: Option<Helper>,
     notifier: Notifier,
@@ -163,6 +172,8 @@ impl Daemon {
             watchdog_slot: None,
             queue: Queue::default(),
             announcements: Announcements::new()?,
+            refused: Refused::default(),
+            changed: Changed::default(),
             control: start.control,
             helper: start.helper,
             notifier: start.notifier,
@@ -180,8 +191,10 @@ impl Daemon {
         };
         daemon.announcements.configure(&daemon.global);
         daemon.remove_leftovers();
-        if let Some(settings) = start.settings {
-            daemon.apply(settings, now);
+        daemon.remove_left_virtual_macs();
+        match start.settings {
+            Some(settings) => daemon.apply(settings, now),
+            None => daemon.refuse_packets(&Settings::default()),
         }
         daemon.settle_all(now);
         Ok(daemon)
@@ -265,6 +278,14 @@ impl Daemon {
             self.input(index, now, Input::Shutdown);
         }
         self.settle_all(now);
+        for index in 0..self.routers.len() {
+            self.delete_virtual_mac(index);
+            if let Some(slot) = self.routers.get_mut(index) {
+                *slot = None;
+            }
+        }
+        self.settle_all(now);
+        self.refuse_packets(&Settings::default());
         self.is_stopping = true;
     }
 

@@ -10,6 +10,8 @@
 mod address;
 mod codec;
 mod event;
+pub(crate) mod filter;
+mod link;
 
 pub(crate) use address::{Address, PROTOCOL, Requests};
 pub(crate) use event::{AddressEvent, Event, LinkEvent};

@@ -106,6 +106,10 @@ pub(crate) struct RouterSettings {
     pub(crate) address_list: AddressListPolicy,
     pub(crate) password: Option<Secret>,
     pub(crate) grouping: Grouping,
+    /// Name of the interface that has the virtual MAC address, which vrrpd makes.
+    pub(crate) virtual_mac: Option<String>,
+    /// Whether packets to the addresses are accepted by a router that does not own them.
+    pub(crate) accepts: bool,
     pub(crate) track_interfaces: Vec<TrackedInterface>,
     pub(crate) track_scripts: Vec<Tracked>,
     pub(crate) track_files: Vec<Tracked>,
@@ -237,6 +241,11 @@ impl RouterSettings {
             grouping: self.grouping,
             ..Parameters::new(self.key.vrid.get(), primary, addresses)
         })
+    }
+
+    /// The virtual MAC address, if it has one.
+    pub(crate) fn mac(&self) -> Option<[u8; 6]> {
+        self.virtual_mac.as_ref().map(|_| vrrp::wire::virtual_mac(self.key.family, self.key.vrid))
     }
 
     /// All addresses that come and go with the role.

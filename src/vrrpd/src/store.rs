@@ -1,5 +1,6 @@
-//! What vrrpd keeps in its run directory: the last accepted configuration, and a note of its
-//! addresses for kernels before 5.18, which do not say who put an address on.
+//! What vrrpd keeps in its run directory: the last accepted configuration, a note of its
+//! addresses for kernels before 5.18, which do not say who put an address on, and a note that there
+//! is a packet filter.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,6 +14,7 @@ use crate::sys;
 const CONFIGURATION: &str = "configuration.toml";
 const NOTE: &str = "addresses";
 const LOCK: &str = "lock";
+const FILTER: &str = "filter";
 
 /// `IFA_PROTO` is kept since this kernel.
 const TAGGING_KERNEL: (u32, u32) = (5, 18);
@@ -57,6 +59,16 @@ pub(crate) fn note(directory: &Path, addresses: impl Iterator<Item = IpAddr>) ->
 pub(crate) fn noted(directory: &Path) -> Vec<IpAddr> {
     let text = fs::read_to_string(directory.join(NOTE)).unwrap_or_default();
     text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// Notes that there is, or is no more, a packet filter of ours.
+pub(crate) fn note_filter(directory: &Path, is_there: bool) -> io::Result<()> {
+    if is_there { write(directory, FILTER, "") } else { fs::remove_file(directory.join(FILTER)) }
+}
+
+/// Whether there is a packet filter of ours, or of an earlier process.
+pub(crate) fn has_filter(directory: &Path) -> bool {
+    fs::exists(directory.join(FILTER)).unwrap_or(false)
 }
 
 fn write(directory: &Path, name: &str, text: &str) -> io::Result<()> {

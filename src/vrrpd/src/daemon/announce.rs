@@ -45,6 +45,11 @@ impl Announcements {
         })
     }
 
+    /// For frames that are no announcements.
+    pub(crate) fn socket(&self) -> &OwnedFd {
+        &self.fd
+    }
+
     /// Takes rate and burst.
     pub(crate) fn configure(&mut self, global: &Global) {
         let period = Duration::from_secs(1) / global.announce_rate.max(1);

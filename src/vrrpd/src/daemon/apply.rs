@@ -35,6 +35,7 @@ impl Daemon {
     /// Applies `settings`.
     pub(crate) fn apply(&mut self, settings: Settings, now: Instant) {
         self.note_addresses(&settings);
+        self.refuse_packets(&settings);
         self.has_settings = true;
         self.announcements.configure(&settings.global);
         self.open_fifo(&settings.global);
@@ -46,10 +47,23 @@ impl Daemon {
                 places.insert(entry.settings.key.clone(), index);
             }
         }
-        let mut wanted = BTreeMap::new();
+        let (mut wanted, mut removed) = (BTreeMap::new(), Vec::new());
         for (number, router) in settings.routers.iter().enumerate() {
             wanted.insert(router.key.clone(), number);
         }
+        // Another MAC address is another router to everybody: it begins anew.
+        places.retain(|key, index| {
+            let old = self.routers.get(*index).and_then(Option::as_ref);
+            let new = wanted.get(key).and_then(|number| settings.routers.get(*number));
+            let is_same = match (old, new) {
+                (Some(old), Some(new)) => old.settings.virtual_mac == new.virtual_mac,
+                _ => true,
+            };
+            if !is_same {
+                removed.push(*index);
+            }
+            is_same
+        });
         // A group that is about to change must not act on a member that goes.
         let groups = std::mem::take(&mut self.groups);
         for entry in self.routers.iter_mut().flatten() {
@@ -58,8 +72,11 @@ impl Daemon {
         // First, so that their addresses are free for others.
         for (key, index) in &places {
             if !wanted.contains_key(key) {
-                self.remove(*index, now);
+                removed.push(*index);
             }
+        }
+        for index in removed {
+            self.remove(index, now);
         }
         self.take_tracked(settings.scripts, settings.files);
         let mut names = BTreeMap::new();
@@ -75,6 +92,7 @@ impl Daemon {
             names.insert(name, index);
         }
         self.take_groups(settings.groups, &groups, &names);
+        self.make_virtual_macs(now);
         // Groups first: a router that starts asks its group.
         for index in names.into_values() {
             self.refresh(index, now);
@@ -104,6 +122,7 @@ impl Daemon {
         // The advertisement must go while the socket is there.
         self.settle_all(now);
         self.detach(index);
+        self.delete_virtual_mac(index);
         if let Some(slot) = self.routers.get_mut(index) {
             *slot = None;
         }

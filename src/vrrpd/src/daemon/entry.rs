@@ -7,7 +7,7 @@ use vrrp::wire::{EmitError, Header};
 use vrrp::{Announcer, Health, Instant, Link, Router, State, TokenBucket, Transition, Verdict, Weight};
 
 use super::announce::Placed;
-use super::interfaces::Interfaces;
+use super::interfaces::{Interface, Interfaces};
 use super::schedule::Slot;
 use super::transport::{Encoded, Route};
 use crate::netlink;
@@ -44,6 +44,8 @@ pub(crate) struct Entry {
     pub(crate) last_transition: Option<(u64, Transition)>,
     /// Addresses that others removed and that were put back.
     pub(crate) addresses_put_back: u64,
+    /// Number of the macvlan that has its settings.
+    pub(crate) virtual_mac_set_up: Option<u32>,
 }
 
 /// A virtual address on an interface.
@@ -88,6 +90,7 @@ impl Entry {
             complaints: TokenBucket::new(5, Duration::from_secs(10)),
             last_transition: None,
             addresses_put_back: 0,
+            virtual_mac_set_up: None,
         }
     }
 
@@ -110,6 +113,8 @@ impl Entry {
             source: config.primary_address(),
             group: config.group(),
             peers: config.peers(),
+            // To a peer it goes by the neighbour table, which knows the interface's address only.
+            mac: self.settings.mac().filter(|_| config.peers().is_empty()),
         };
         self.encoded.encode(header, router.checksum_form(), self.settings.octets.as_addresses(), &route)
     }
@@ -124,23 +129,36 @@ impl Entry {
 
     /// Where `virtual_address` goes; `None` while its device does not exist.
     pub(crate) fn place(&self, virtual_address: &VirtualAddress, interfaces: &Interfaces) -> Option<Held> {
-        let interface = match &virtual_address.device {
-            Some(device) => interfaces.by_name(device)?,
-            None => interfaces.get(self.interface)?,
+        // With a virtual MAC address the one that holds it is not the one by which it is announced.
+        let (interface, announcing) = match (&virtual_address.device, &self.settings.virtual_mac) {
+            (Some(device), _) => (interfaces.by_name(device)?, interfaces.by_name(device)?),
+            (None, None) => (interfaces.get(self.interface)?, interfaces.get(self.interface)?),
+            (None, Some(_)) => (self.virtual_mac(interfaces)?, interfaces.get(self.interface)?),
         };
-        let index = interface.link.index;
+        let is_elsewhere = interface.link.index != announcing.link.index;
         Some(Held {
             virtual_address: virtual_address.clone(),
             address: netlink::Address {
-                interface: index,
+                interface: interface.link.index,
                 address: virtual_address.address,
                 prefix_len: virtual_address.prefix_len,
                 scope: virtual_address.scope,
                 label: virtual_address.label.clone(),
+                // Its network is reached by the interface below, if that is in it.
+                has_prefix_route: !(is_elsewhere && announcing.is_on_link(virtual_address.address)),
             },
-            placed: Placed { interface: index, mac: interface.link.mac, address: virtual_address.address },
+            placed: Placed {
+                interface: announcing.link.index,
+                mac: interface.link.mac,
+                address: virtual_address.address,
+            },
             is_foreign: false,
         })
+    }
+
+    /// The macvlan with the virtual MAC address; `None` when it wants none, or while there is none.
+    pub(crate) fn virtual_mac<'a>(&self, interfaces: &'a Interfaces) -> Option<&'a Interface> {
+        interfaces.virtual_mac(&self.settings, self.interface)
     }
 
     /// What is tracked, with what it weighs here.

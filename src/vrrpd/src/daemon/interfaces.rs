@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use vrrp::Family;
 
 use crate::netlink::{self, AddressEvent, Event, LinkEvent};
+use crate::settings::RouterSettings;
 
 /// One interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,13 @@ impl Interfaces {
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Interface> {
         self.by_index.values().find(|interface| interface.link.name == name)
+    }
+
+    /// The macvlan of this router on the interface `lower`, if it is there as it should be.
+    pub(crate) fn virtual_mac(&self, settings: &RouterSettings, lower: u32) -> Option<&Interface> {
+        let interface = self.by_name(settings.virtual_mac.as_ref()?)?;
+        let is_it = interface.link.virtual_mac_of == Some(lower) && interface.link.mac == settings.mac();
+        is_it.then_some(interface)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Interface> {
@@ -154,13 +162,15 @@ mod tests {
 
     fn event(address: &str, prefix_len: u8, protocol: u8) -> AddressEvent {
         let address = address.parse().expect("valid");
-        let address = Address { interface: 2, address, prefix_len, scope: 0, label: None };
+        let address =
+            Address { interface: 2, address, prefix_len, scope: 0, label: None, has_prefix_route: true };
         AddressEvent { address, protocol, is_tentative: false, is_secondary: false }
     }
 
     fn eth0(addresses: &[AddressEvent]) -> Interfaces {
         let mut interfaces = Interfaces::default();
-        let link = LinkEvent { index: 2, name: String::from("eth0"), is_up: true, mac: Some([2; 6]) };
+        let (name, mac) = (String::from("eth0"), Some([2; 6]));
+        let link = LinkEvent { index: 2, name, is_up: true, mac, virtual_mac_of: None };
         interfaces.take(Event::Link(link));
         for address in addresses {
             interfaces.take(Event::Address(address.clone()));

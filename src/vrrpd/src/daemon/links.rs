@@ -49,6 +49,7 @@ impl Daemon {
                 }
             }
         }
+        self.make_virtual_macs(now);
         // Links first: an interface that went down has lost its addresses by itself.
         for interface in changed {
             self.refresh_interface(interface, now);
@@ -67,6 +68,7 @@ impl Daemon {
                 return;
             }
         }
+        self.make_virtual_macs(now);
         for index in 0..self.routers.len() {
             self.refresh(index, now);
         }
@@ -116,6 +118,7 @@ impl Daemon {
             let is_concerned = entry.interface == interface
                 || name.as_ref().is_some_and(|name| {
                     entry.settings.key.interface == *name
+                        || entry.settings.virtual_mac.as_ref() == Some(name)
                         || entry.settings.all_addresses().any(|address| address.device.as_ref() == Some(name))
                         || entry.trackers.iter().any(|tracker| tracker.settings.interface == *name)
                 })
@@ -136,13 +139,17 @@ impl Daemon {
         let interface = self.interfaces.by_name(&settings.key.interface);
         let number = interface.map_or(0, |interface| interface.link.index);
         let source = self.source_of(entry, interface);
-        let is_up = interface.is_some_and(|interface| interface.link.is_up) && source.is_some();
+        let has_virtual_mac =
+            settings.virtual_mac.is_none() || self.interfaces.virtual_mac(settings, number).is_some();
+        let is_up = interface.is_some_and(|interface| interface.link.is_up);
+        let is_up = is_up && source.is_some() && has_virtual_mac;
         let mac = interface.and_then(|interface| interface.link.mac);
         if number != entry.interface {
             self.move_to(index, number, now);
         }
+        self.set_up_virtual_mac(index);
         let Some(entry) = self.routers.get_mut(index).and_then(Option::as_mut) else { return };
-        for held in entry.held.iter_mut().filter(|held| held.placed.interface == number) {
+        for held in entry.held.iter_mut().filter(|held| held.address.interface == number) {
             held.placed.mac = mac;
         }
         let link = if is_up && entry.socket.is_some() { Link::Up } else { Link::Down };
@@ -156,6 +163,7 @@ impl Daemon {
             (Some(_), _) => self.tell_link(index, link, now),
         }
         self.follow_devices(index, now);
+        self.check_virtual_mac(index);
     }
 
     /// Addresses on devices of their own: forgotten when the device goes, put on when it comes.
@@ -174,6 +182,9 @@ impl Daemon {
             !is_held && entry.place(wanted, interfaces).is_some()
         };
         let missing: Vec<_> = entry.settings.all_addresses().filter(is_missing).cloned().collect();
+        if !missing.is_empty() {
+            self.raise_virtual_mac(index);
+        }
         for virtual_address in &missing {
             self.hold(index, virtual_address);
         }

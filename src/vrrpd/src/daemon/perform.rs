@@ -25,15 +25,29 @@ pub(crate) struct Queue {
     early: Vec<usize>,
     late: Vec<usize>,
     pub(crate) requests: Requests,
-    /// Which address of which router a request was about.
-    numbers: HashMap<u32, (usize, IpAddr)>,
+    /// What a request was about, and for which router.
+    numbers: HashMap<u32, (usize, Asked)>,
     announcing: Vec<usize>,
     /// Groups to be looked at.
     groups: Vec<usize>,
     pub(crate) transitions: Vec<(usize, Transition)>,
 }
 
+/// What the kernel was asked to do something about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A virtual address.
+    Address(IpAddr),
+    /// The macvlan of this name.
+    Link(String),
+}
+
 impl Queue {
+    /// A request with this number was queued for the router at `index`.
+    pub(crate) fn asked(&mut self, number: u32, index: usize, what: Asked) {
+        self.numbers.insert(number, (index, what));
+    }
+
     pub(crate) fn announce(&mut self, index: usize) {
         if !self.announcing.contains(&index) {
             self.announcing.push(index);
@@ -108,6 +122,7 @@ impl Daemon {
     fn acquire(&mut self, index: usize) {
         let Some(entry) = self.entry(index) else { return };
         let wanted: Vec<_> = entry.settings.all_addresses().cloned().collect();
+        self.raise_virtual_mac(index);
         for virtual_address in wanted {
             self.hold(index, &virtual_address);
         }
@@ -125,7 +140,7 @@ impl Daemon {
             return;
         };
         let number = self.queue.requests.add(&held.address);
-        self.queue.numbers.insert(number, (index, held.address.address));
+        self.queue.asked(number, index, Asked::Address(held.address.address));
         self.holders.insert((held.address.interface, held.address.address), index);
         entry.held.push(held);
     }
@@ -136,6 +151,7 @@ impl Daemon {
         for held in std::mem::take(&mut entry.held) {
             self.let_go(index, &held);
         }
+        self.lower_virtual_mac(index);
     }
 
     /// Takes one address off, unless another router has it by now.
@@ -217,18 +233,26 @@ impl Daemon {
         if list.is_empty() {
             return list;
         }
-        let socket_of =
-            |index: &usize| self.routers.get(*index).and_then(Option::as_ref).and_then(|entry| entry.socket);
+        // Frames go by the packet socket, packets by their interface's.
+        let socket_of = |index: &usize| {
+            let entry = self.routers.get(*index)?.as_ref()?;
+            Some((entry.encoded().is_framed(), entry.socket?))
+        };
         list.sort_unstable_by_key(socket_of);
         let mut total = Sent::default();
         for chunk in list.chunk_by(|a, b| socket_of(a) == socket_of(b)) {
-            let socket = chunk.first().and_then(socket_of);
-            let Some(socket) = socket.and_then(|socket| self.sockets.get(socket)?.as_ref()) else { continue };
+            let Some((is_framed, socket)) = chunk.first().and_then(socket_of) else { continue };
+            let Some(socket) = self.sockets.get(socket).and_then(Option::as_ref) else { continue };
             let packets = chunk
                 .iter()
                 .filter_map(|index| self.routers.get(*index)?.as_ref())
                 .flat_map(|entry| entry.encoded().packets());
-            let sent = batch::send(socket, packets.map(|packet: Outgoing<'_>| packet));
+            let packets = packets.map(|packet: Outgoing<'_>| packet);
+            let sent = if is_framed {
+                batch::send(self.announcements.socket(), packets)
+            } else {
+                batch::send(socket, packets)
+            };
             total.sent += sent.sent;
             total.refused += sent.refused;
             total.error = sent.error.or(total.error);
@@ -249,8 +273,13 @@ impl Daemon {
         match self.requests.submit(&mut self.queue.requests) {
             Ok(refusals) => {
                 for refusal in refusals {
-                    if let Some((index, address)) = self.queue.numbers.get(&refusal.sequence).copied() {
-                        self.refused(index, address, refusal.error);
+                    match self.queue.numbers.remove(&refusal.sequence) {
+                        Some((index, Asked::Address(address))) => self.refused(index, address, refusal.error),
+                        Some((index, Asked::Link(name))) => {
+                            let error = std::io::Error::from_raw_os_error(refusal.error);
+                            self.complain(index, self.now, format_args!("interface {name}: {error}"));
+                        }
+                        None => {}
                     }
                 }
             }

@@ -182,6 +182,8 @@ fn router(object: &mut Object<'_>, entry: &Entry) {
         "held",
         entry.held.iter().map(|held| prefix_text(held.address.address, held.address.prefix_len)),
     );
+    object.maybe("virtual_mac", settings.virtual_mac.as_ref());
+    object.flag("accept", settings.accepts || settings.priority == 255);
     object.number("addresses_put_back", entry.addresses_put_back);
     if let Some((at, transition)) = entry.last_transition {
         object.object("last_transition", |object| {

@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use vrrp::wire::{self, Addresses, Advertisement, ChecksumForm, Header, Path};
 use vrrp::{Family, Vrid};
 
+use super::frame;
 use crate::sys::batch::Outgoing;
 use crate::sys::socket::{self, Destination};
 
@@ -154,6 +155,7 @@ pub(crate) struct Encoded {
     said: Option<(Header, ChecksumForm)>,
     packets: Vec<(Destination, Box<[u8]>)>,
     source: Option<(std::net::Ipv6Addr, u32)>,
+    is_framed: bool,
 }
 
 /// Octets of an IPv4 header without options.
@@ -178,22 +180,40 @@ impl Encoded {
         }
         self.packets.clear();
         self.source = match route.source {
-            IpAddr::V4(_) => None,
-            IpAddr::V6(source) => Some((source, route.interface)),
+            IpAddr::V6(source) if route.mac.is_none() => Some((source, route.interface)),
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
         };
         let advertisement = Advertisement { header, addresses };
         for destination in route.destinations() {
             let path = Path::new(route.source, destination).ok_or(wire::EmitError::FamilyMismatch)?;
-            let before = if route.source.is_ipv4() { IPV4_HEADER } else { 0 };
+            let before = match (route.mac, &path) {
+                (None, Path::V4 { .. }) => IPV4_HEADER,
+                (None, Path::V6 { .. }) => 0,
+                (Some(_), path) => frame::headers(path),
+            };
             let mut octets = vec![0; before + advertisement.encoded_len()].into_boxed_slice();
             advertisement.emit(&path, form, octets.get_mut(before..).unwrap_or_default())?;
-            if let Path::V4 { source, destination } = path {
-                write_ipv4_header(&mut octets, source.octets(), destination.octets());
-            }
-            self.packets.push((Destination::of(destination, route.interface), octets));
+            let destination = match (route.mac, path) {
+                (Some(mac), path) => {
+                    frame::write(&mut octets, mac, &path);
+                    Destination::link(route.interface)
+                }
+                (None, Path::V4 { source, destination }) => {
+                    write_ipv4_header(&mut octets, source.octets(), destination.octets());
+                    Destination::of(destination.into(), route.interface)
+                }
+                (None, Path::V6 { .. }) => Destination::of(destination, route.interface),
+            };
+            self.packets.push((destination, octets));
         }
+        self.is_framed = route.mac.is_some();
         self.said = Some((header, form));
         Ok(())
+    }
+
+    /// Whether these are Ethernet frames, for a packet socket.
+    pub(crate) fn is_framed(&self) -> bool {
+        self.is_framed
     }
 
     /// For [`crate::sys::batch::send`].
@@ -212,6 +232,8 @@ pub(crate) struct Route<'a> {
     pub(crate) source: IpAddr,
     pub(crate) group: Option<IpAddr>,
     pub(crate) peers: &'a [vrrp::Peer],
+    /// To send from the virtual MAC address.
+    pub(crate) mac: Option<[u8; 6]>,
 }
 
 impl Route<'_> {
@@ -221,7 +243,7 @@ impl Route<'_> {
 }
 
 /// The kernel fills in total length, identification and checksum (raw(7), `IP_HDRINCL`).
-fn write_ipv4_header(octets: &mut [u8], source: [u8; 4], destination: [u8; 4]) {
+pub(super) fn write_ipv4_header(octets: &mut [u8], source: [u8; 4], destination: [u8; 4]) {
     let Some(header) = octets.first_chunk_mut::<IPV4_HEADER>() else { return };
     header[0] = 0x45;
     // Class selector 6: network control.
@@ -251,7 +273,7 @@ mod tests {
     fn an_ipv4_packet_has_its_header_and_is_encoded_again_only_when_it_changed() {
         let group = Some(IpAddr::V4(wire::MULTICAST_V4));
         let source = IpAddr::from([10, 99, 0, 1]);
-        let route = Route { interface: 2, source, group, peers: &[] };
+        let route = Route { interface: 2, source, group, peers: &[], mac: None };
         let addresses = Addresses::V4(&[[10, 99, 0, 10]]);
         let mut encoded = Encoded::default();
         encoded.encode(header(100), ChecksumForm::PseudoHeader, addresses, &route).expect("encoded");
@@ -272,7 +294,13 @@ mod tests {
     fn every_peer_gets_a_packet_of_its_own() {
         let peer = |last| Peer { address: IpAddr::from([10, 99, 0, last]), ttl: TtlBounds::ON_LINK };
         let peers = [peer(2), peer(3)];
-        let route = Route { interface: 2, source: IpAddr::from([10, 99, 0, 1]), group: None, peers: &peers };
+        let route = Route {
+            interface: 2,
+            source: IpAddr::from([10, 99, 0, 1]),
+            group: None,
+            peers: &peers,
+            mac: None,
+        };
         let mut encoded = Encoded::default();
         let addresses = Addresses::V4(&[[10, 99, 0, 10]]);
         encoded.encode(header(100), ChecksumForm::Plain, addresses, &route).expect("encoded");

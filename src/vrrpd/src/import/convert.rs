@@ -115,6 +115,18 @@ fn instance(out: &mut String, node: &Node, defaults: &Defaults<'_>) {
         put(out, format_args!("startup_delay = \"{}\"", duration_text(delay)));
     }
     transport(out, node, defaults, is_ipv6);
+    if let Some(virtual_mac) = node.child("use_vmac") {
+        match virtual_mac.argument() {
+            "" => put(out, format_args!("virtual_mac = true")),
+            name => put(out, format_args!("virtual_mac = {name:?}")),
+        }
+        if let Some(mac) = virtual_mac.words.get(2) {
+            comment(out, &format!("use_vmac {mac}: the MAC address is the RFC's"));
+        }
+    }
+    if node.has("no_accept") {
+        put(out, format_args!("accept = false"));
+    }
     authentication(out, node, version);
     tracking(out, node, defaults);
     programs(out, node);

@@ -32,9 +32,9 @@ const RATE: &str = "`announce_rate` and `announce_burst` bound them per interfac
 const MAIL: &str = "no mail is sent; a `notify` program can";
 const SNMP: &str = "no SNMP; `vrrpd status --json` has RFC 8347's counters";
 const DBUS: &str = "no D-Bus; `vrrpd watch` tells every transition";
-const FILTER: &str = "no packet filter is written; one of the system's own rules does it";
+const FILTER: &str = "`accept = false` makes an nftables table of its own, `inet vrrpd`";
 const ROUTES: &str = "no routes and rules come and go with the role; a `notify` program can set them";
-const VMAC: &str = "no virtual MAC; neighbours are corrected by announcements instead";
+const VMAC: &str = "`virtual_mac` takes a name for each";
 const PROCESS: &str = "a `[[track_script]]` with pidof(8) does it";
 const BFD: &str = "no BFD";
 const SOCKETS: &str = "socket buffers are sized for 1000 routers; an overrun means reading anew";
@@ -91,12 +91,12 @@ pub(super) const KEYWORDS: &[(Block, &str, Fate)] = &[
         "vrrp_skip_check_adv_addr",
         Different("the list is compared by a fingerprint; `address_list` says what follows"),
     ),
-    (Global, "vrrp_iptables", Refused(FILTER)),
-    (Global, "vrrp_ipsets", Refused(FILTER)),
-    (Global, "vrrp_nftables", Refused(FILTER)),
-    (Global, "vrrp_nftables_priority", Refused(FILTER)),
-    (Global, "vrrp_nftables_ifindex", Refused(FILTER)),
-    (Global, "nftables_counters", Refused(FILTER)),
+    (Global, "vrrp_iptables", Different(FILTER)),
+    (Global, "vrrp_ipsets", Different(FILTER)),
+    (Global, "vrrp_nftables", Different(FILTER)),
+    (Global, "vrrp_nftables_priority", Different(FILTER)),
+    (Global, "vrrp_nftables_ifindex", Different(FILTER)),
+    (Global, "nftables_counters", Different(FILTER)),
     (Global, "vrrp_priority", Different("`real_time_priority` instead of a nice value")),
     (Global, "vrrp_no_swap", Same("lock_memory")),
     (Global, "vrrp_rt_priority", Same("real_time_priority")),
@@ -239,18 +239,28 @@ pub(super) const KEYWORDS: &[(Block, &str, Fate)] = &[
     (Instance, "higher_prio_send_advert", Different("one that is outranked is silent, as RFC 9568 has it")),
     (Instance, "down_timer_adverts", Refused("three, as RFC 9568 has it")),
     (Instance, "owner_ignore_adverts", Refused("RFC 9568 has the greater address win between two owners")),
-    (Instance, "accept", Different("always so")),
-    (Instance, "no_accept", Refused(FILTER)),
-    (Instance, "strict_mode", Different("RFC 9568 is followed where it does no harm")),
+    (Instance, "accept", Same("accept")),
+    (Instance, "no_accept", Same("accept")),
+    (
+        Instance,
+        "strict_mode",
+        Different("RFC 9568 is followed where it does no harm; `accept = false` is asked for by itself"),
+    ),
     (
         Instance,
         "skip_check_adv_addr",
         Different("the list is compared by a fingerprint; `address_list` says what follows"),
     ),
-    (Instance, "use_vmac", Refused(VMAC)),
-    (Instance, "use_vmac_addr", Refused(VMAC)),
-    (Instance, "vmac_xmit_base", Refused(VMAC)),
-    (Instance, "use_ipvlan", Refused(VMAC)),
+    (Instance, "use_vmac", Same("virtual_mac")),
+    (Instance, "use_vmac_addr", Refused("an address with a `device` has the MAC address of that device")),
+    (
+        Instance,
+        "vmac_xmit_base",
+        Different(
+            "advertisements leave by the interface itself, with the virtual MAC address as their source",
+        ),
+    ),
+    (Instance, "use_ipvlan", Refused("no ipvlan; `virtual_mac` makes a macvlan")),
     (Instance, "native_ipv6", Different("the family is that of the addresses")),
     (Instance, "linkbeat_use_polling", Different("the kernel tells of every link")),
     (Instance, "kernel_rx_buf_size", Different(SOCKETS)),

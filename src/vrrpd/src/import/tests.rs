@@ -19,6 +19,8 @@ fn an_example_with_everything_becomes_a_configuration_that_is_right() {
     assert_eq!(outside.track_scripts.len(), 1, "the group's script is the member's");
     assert_eq!(settings.routers[2].version, vrrp::Version::V3);
     assert_eq!(settings.routers[2].peers.len(), 2);
+    assert_eq!(settings.routers[2].virtual_mac.as_deref(), Some("vrrp-six"));
+    assert!(!settings.routers[2].accepts && settings.routers[0].accepts);
     for refused in ["virtual_routes", "smtp_alert", "virtual_server", "no_such_keyword"] {
         assert!(toml.contains(&format!("# not carried over: {refused}")), "{refused}\n{toml}");
     }

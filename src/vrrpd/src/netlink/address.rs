@@ -18,6 +18,9 @@ pub(super) const IFA_PROTO: u16 = 11;
 /// would be lost.
 const IFA_F_NODAD: u32 = 0x02;
 
+/// No route to the address's network: another interface has it.
+const IFA_F_NOPREFIXROUTE: u32 = 0x200;
+
 /// Octets that one system call carries. 8192 is some 120 addresses, which take 3 ms: meanwhile
 /// nothing is heard and nothing advertised.
 const CHUNK: usize = 8192;
@@ -35,6 +38,8 @@ pub(crate) struct Address {
     pub(crate) scope: u8,
     /// IPv4 only: what old programs take for an interface of its own.
     pub(crate) label: Option<String>,
+    /// Whether its network is reached by this interface.
+    pub(crate) has_prefix_route: bool,
 }
 
 /// Requests that are not sent yet.
@@ -75,17 +80,19 @@ impl Requests {
     }
 
     fn push(&mut self, kind: u16, flags: libc::c_int, address: &Address) -> u32 {
-        // 0 is for dumps.
-        self.sequence = self.sequence.wrapping_add(1).max(1);
-        let (family, flag_bits) = match address.address {
+        let sequence = self.next_sequence();
+        let (family, mut flag_bits) = match address.address {
             IpAddr::V4(_) => (libc::AF_INET, 0),
             IpAddr::V6(_) => (libc::AF_INET6, IFA_F_NODAD),
         };
+        if !address.has_prefix_route {
+            flag_bits |= IFA_F_NOPREFIXROUTE;
+        }
         let mut fixed = [u8::try_from(family).unwrap_or(0), address.prefix_len, 0, address.scope, 0, 0, 0, 0];
         if let Some(place) = fixed.last_chunk_mut() {
             *place = address.interface.to_ne_bytes();
         }
-        let start = self.writer.begin(kind, u16::try_from(flags).unwrap_or(0), self.sequence, &fixed);
+        let start = self.writer.begin(kind, u16::try_from(flags).unwrap_or(0), sequence, &fixed);
         match address.address {
             IpAddr::V4(v4) => {
                 self.writer.attribute(IFA_LOCAL, &v4.octets());
@@ -103,9 +110,36 @@ impl Requests {
             self.writer.attribute(IFA_FLAGS, &flag_bits.to_ne_bytes());
             self.writer.attribute(IFA_PROTO, &[PROTOCOL]);
         }
+        self.finish(start);
+        sequence
+    }
+
+    /// 0 is for dumps.
+    fn next_sequence(&mut self) -> u32 {
+        self.sequence = self.sequence.wrapping_add(1).max(1);
+        self.sequence
+    }
+
+    /// Ends the message that began at `start`; a system call may end here.
+    fn finish(&mut self, start: usize) {
         self.writer.end(start);
         self.borders.push(self.writer.len());
-        self.sequence
+    }
+
+    /// One message; `attributes` writes what follows its fixed part. Returns its number.
+    pub(super) fn message(
+        &mut self,
+        kind: u16,
+        flags: libc::c_int,
+        fixed: &[u8],
+        attributes: impl FnOnce(&mut Writer),
+    ) -> u32 {
+        let sequence = self.next_sequence();
+        let flags = u16::try_from(libc::NLM_F_REQUEST | flags).unwrap_or(0);
+        let start = self.writer.begin(kind, flags, sequence, fixed);
+        attributes(&mut self.writer);
+        self.finish(start);
+        sequence
     }
 }
 
@@ -121,6 +155,7 @@ mod tests {
             prefix_len: 24,
             scope: 0,
             label: Some(String::from("eth0:vip")),
+            has_prefix_route: true,
         }
     }
 

@@ -15,6 +15,8 @@ const HEADER: usize = 16;
 const INTERRUPTED: u16 = 0x10;
 /// `NLA_TYPE_MASK`: the rest are flags.
 const TYPE_MASK: u16 = 0x3fff;
+/// `NLA_F_NESTED`
+const NESTED: u16 = 0x8000;
 
 /// One message of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,11 @@ impl<'a> Iterator for Messages<'a> {
             body,
         })
     }
+}
+
+/// The attributes that an attribute holds.
+pub(super) fn attributes(content: &[u8]) -> Attributes<'_> {
+    Attributes { rest: content }
 }
 
 /// Attributes: type and content. Ends at the first that is cut.
@@ -132,6 +139,18 @@ impl Writer {
         self.octets.extend(kind.to_ne_bytes());
         self.octets.extend(content);
         self.pad();
+    }
+
+    /// An attribute that holds attributes, which `inside` writes.
+    pub(super) fn nested(&mut self, kind: u16, inside: impl FnOnce(&mut Writer)) {
+        let start = self.octets.len();
+        self.octets.extend([0; 2]);
+        self.octets.extend((kind | NESTED).to_ne_bytes());
+        inside(self);
+        let len = u16::try_from(self.octets.len() - start).unwrap_or(0);
+        if let Some(place) = self.octets.get_mut(start..start + 2) {
+            place.copy_from_slice(&len.to_ne_bytes());
+        }
     }
 
     /// Ends the message that began at `start`.

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::address::{Address, IFA_ADDRESS, IFA_FLAGS, IFA_LOCAL, IFA_PROTO};
-use super::codec::Message;
+use super::address::{Address, IFA_ADDRESS, IFA_FLAGS, IFA_LOCAL, IFA_PROTO, PROTOCOL};
+use super::codec::{self, Message};
+use super::link::{IFLA_GROUP, IFLA_INFO_KIND, IFLA_LINK, IFLA_LINKINFO, MACVLAN};
 
 /// A change, or an entry of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(crate) struct LinkEvent {
     pub(crate) is_up: bool,
     /// Ethernet address; `None` where frames have other headers.
     pub(crate) mac: Option<[u8; 6]>,
+    /// One that a vrrpd made for a virtual MAC address: the number of the interface below it.
+    pub(crate) virtual_mac_of: Option<u32>,
 }
 
 /// An address on a link.
@@ -85,10 +88,17 @@ fn link(message: &Message<'_>) -> Option<LinkEvent> {
     let wanted = (libc::IFF_UP | libc::IFF_RUNNING).cast_unsigned();
     let is_ethernet = u16::from_ne_bytes([t0, t1]) == libc::ARPHRD_ETHER;
     let (mut name, mut mac) = (None, None);
+    let (mut lower, mut group, mut is_macvlan) = (None, 0, false);
     for (kind, content) in message.attributes(16) {
         match kind {
             IFLA_IFNAME => name = content.strip_suffix(&[0]).and_then(|name| std::str::from_utf8(name).ok()),
             IFLA_ADDRESS => mac = content.first_chunk().copied(),
+            IFLA_LINK => lower = content.first_chunk().map(|octets| u32::from_ne_bytes(*octets)),
+            IFLA_GROUP => group = content.first_chunk().map_or(0, |octets| u32::from_ne_bytes(*octets)),
+            IFLA_LINKINFO => {
+                let is_kind = |(kind, content): (u16, &[u8])| kind == IFLA_INFO_KIND && content == MACVLAN;
+                is_macvlan = codec::attributes(content).any(is_kind);
+            }
             _ => {}
         }
     }
@@ -97,6 +107,7 @@ fn link(message: &Message<'_>) -> Option<LinkEvent> {
         name: name?.to_owned(),
         is_up: flags & wanted == wanted,
         mac: mac.filter(|_| is_ethernet),
+        virtual_mac_of: lower.filter(|_| is_macvlan && group == u32::from(PROTOCOL)),
     })
 }
 
@@ -119,6 +130,7 @@ fn address(message: &Message<'_>) -> Option<AddressEvent> {
         prefix_len,
         scope,
         label: None,
+        has_prefix_route: true,
     };
     Some(AddressEvent {
         is_tentative: address.address.is_ipv6() && flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) != 0,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use toml::de::DeValue;
-use vrrp::{Peer, TtlBounds, Weight};
+use vrrp::{Family, Peer, TtlBounds, Vrid, Weight};
 
 use super::reader::{Findings, Item, Reader, as_table, shown};
 use super::value;
@@ -21,6 +21,34 @@ fn is_interface_name(name: &str) -> bool {
 pub(super) fn interface_name(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
     reader.read(key, "the name of an interface, at most 15 characters", |value| {
         value.as_str().filter(|name| is_interface_name(name)).map(str::to_owned)
+    })
+}
+
+/// A virtual MAC address, on an interface named as keepalived names it or otherwise.
+pub(super) enum VirtualMac {
+    None,
+    Usual,
+    Named(String),
+}
+
+impl VirtualMac {
+    pub(super) fn name(self, family: Family, vrid: Vrid) -> Option<String> {
+        match (self, family) {
+            (VirtualMac::None, _) => None,
+            (VirtualMac::Usual, Family::Ipv4) => Some(format!("vrrp.{vrid}")),
+            (VirtualMac::Usual, Family::Ipv6) => Some(format!("vrrp6.{vrid}")),
+            (VirtualMac::Named(name), _) => Some(name),
+        }
+    }
+}
+
+pub(super) fn virtual_mac(reader: &mut Reader<'_>) -> Option<VirtualMac> {
+    let expected = "true, false, or a name for the interface, at most 15 characters";
+    reader.read("virtual_mac", expected, |value| match (value.as_bool(), value.as_str()) {
+        (Some(false), _) => Some(VirtualMac::None),
+        (Some(true), _) => Some(VirtualMac::Usual),
+        (None, Some(name)) if is_interface_name(name) => Some(VirtualMac::Named(name.to_owned())),
+        (None, _) => None,
     })
 }
 

@@ -8,7 +8,9 @@ use toml::de::DeTable;
 use vrrp::wire::ChecksumForm;
 use vrrp::{AddressListPolicy, ChecksumPolicy, ConfigError, Family, Grouping, Preemption, Version, Vrid};
 
-use super::parts::{file, interface_name, peer, script, tracked, tracked_interface, virtual_address};
+use super::parts::{
+    VirtualMac, file, interface_name, peer, script, tracked, tracked_interface, virtual_address, virtual_mac,
+};
 use super::reader::{Findings, Reader, as_table, integer, shown};
 use super::{
     Finding, Global, GroupSettings, Key, Octets, Programs, RouterSettings, Secret, Settings, VirtualAddress,
@@ -16,6 +18,10 @@ use super::{
 
 /// Routers of one daemon: what a 16-bit index holds and more than anyone has.
 const MOST_ROUTERS: usize = 4096;
+
+/// IPv6 addresses of an advertisement that fits in one frame (MTU 1500, 40 octets of IPv6 header,
+/// 8 of VRRP): nobody cuts a frame of ours in two.
+const MOST_ADDRESSES_V6: usize = (1500 - 40 - 8) / 16;
 
 pub(super) fn parse(text: &str) -> Result<Settings, Vec<Finding>> {
     let findings = Findings::new(text);
@@ -135,13 +141,8 @@ fn virtual_router(mut reader: Reader<'_>) -> Option<RouterSettings> {
     let address_list = reader
         .word("address_list", &[("count", AddressListPolicy::Count), ("refuse", AddressListPolicy::Refuse)]);
     let password = reader.string("password").map(Secret);
-    if reader.flag("accept") == Some(false) {
-        reader.report(
-            reader.place("accept"),
-            "`accept = false` takes a packet filter, which vrrpd does not write; leave it out and drop \
-             packets to the addresses with nftables",
-        );
-    }
+    let accepts = reader.flag("accept").unwrap_or(true);
+    let virtual_mac = virtual_mac(&mut reader);
     let track_interfaces = reader.list("track_interface", tracked_interface);
     let track_scripts = reader.list("track_script", tracked);
     let track_files = reader.list("track_file", tracked);
@@ -153,6 +154,17 @@ fn virtual_router(mut reader: Reader<'_>) -> Option<RouterSettings> {
     }
     let router = (|| {
         let family = Family::of(&first?);
+        let is_framed = peers.is_empty() && !matches!(virtual_mac, None | Some(VirtualMac::None));
+        if is_framed && family == Family::Ipv6 && addresses.len() > MOST_ADDRESSES_V6 {
+            reader.report(
+                reader.place("addresses"),
+                format!(
+                    "{} addresses, with `virtual_mac` at most {MOST_ADDRESSES_V6} of IPv6 fit in a frame; \
+                     move some to `excluded_addresses`",
+                    addresses.len()
+                ),
+            );
+        }
         let octets = octets(&addresses, family);
         if octets.as_addresses().len() != addresses.len() {
             reader.report(
@@ -186,6 +198,8 @@ fn virtual_router(mut reader: Reader<'_>) -> Option<RouterSettings> {
             address_list: address_list.unwrap_or(AddressListPolicy::Count),
             password,
             grouping: Grouping::Alone,
+            virtual_mac: virtual_mac.and_then(|wanted| wanted.name(family, vrid?)),
+            accepts,
             track_interfaces,
             track_scripts,
             track_files,
@@ -301,6 +315,16 @@ fn sync_group(mut reader: Reader<'_>) -> Option<GroupSettings> {
 
 fn check_unique(routers: &[RouterSettings], router: &RouterSettings, at: usize, findings: &Findings<'_>) {
     for other in routers {
+        if let Some(name) = router.virtual_mac.as_ref().filter(|_| other.virtual_mac == router.virtual_mac) {
+            findings.add(
+                at,
+                format!(
+                    "virtual routers {:?} and {:?} would both make the interface {name:?}; name one with \
+                     `virtual_mac = \"..\"`",
+                    other.name, router.name
+                ),
+            );
+        }
         if other.name == router.name {
             findings.add(at, format!("there are two virtual routers named {:?}", router.name));
         }

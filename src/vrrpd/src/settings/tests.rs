@@ -38,7 +38,16 @@ fn everything_that_is_wrong_is_told_with_its_place_and_what_is_allowed() {
         (&format!("{ROUTER}preempt_delay = \"1s\"\n"), "6:17: `preempt_delay` needs `preempt = true`"),
         (&format!("{ROUTER}source = \"fe80::1\"\n"), "6:10: `source` is of another family"),
         (&format!("{ROUTER}peers = [\"fe80::1\"]\n"), "6:9: peer 1 is no unicast address"),
-        (&format!("{ROUTER}accept = false\n"), "6:10: `accept = false` takes a packet filter"),
+        (&format!("{ROUTER}accept = \"no\"\n"), "6:10: `accept` takes true or false"),
+        (&format!("{ROUTER}virtual_mac = \"a/b\"\n"), "6:15: `virtual_mac` takes true, false, or a name"),
+        (
+            &format!(
+                "{0}virtual_mac = true\n{1}virtual_mac = true\n",
+                ROUTER,
+                ROUTER.replace("\"a\"", "\"b\"").replace("eth0", "eth1")
+            ),
+            "7:1: virtual routers \"a\" and \"b\" would both make the interface \"vrrp.5\"",
+        ),
         (&format!("{ROUTER}track_script = [\"x\"]\n"), "1:1: no [[track_script]] is named \"x\""),
         (&format!("{ROUTER}{ROUTER}"), "6:1: there are two virtual routers named \"a\""),
         (

@@ -5,6 +5,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod accept;
 mod control;
 mod crash;
 mod groups;
@@ -13,6 +14,7 @@ mod links;
 mod neighbours;
 mod reload;
 mod track;
+mod virtual_mac;
 
 /// One IPv4 router at 100 ms.
 fn router(priority: u8, more: &str) -> String {

@@ -5,6 +5,8 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod virtual_mac;
+
 use std::time::Duration;
 
 use lab::{Keepalived, Lab, Vrrpd, always, eventually};

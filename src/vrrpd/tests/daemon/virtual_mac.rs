@@ -1,0 +1,178 @@
+//! Virtual MAC addresses: who answers with them, and what becomes of their interfaces.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::lab::{Lab, always, eventually, ip, output};
+use crate::{group, router};
+
+const MAC_4: &str = "00:00:5e:00:01:07";
+const MAC_6: &str = "00:00:5e:00:02:07";
+
+fn with_virtual_mac(config: &str) -> String {
+    config.replace("vrid = 7", "vrid = 7\nvirtual_mac = true")
+}
+
+fn link(lab: &Lab, host: usize, name: &str) -> String {
+    output(&format!("-n {} -d link show {name}", lab.host(host)))
+}
+
+fn answers(lab: &Lab, address: &str) -> bool {
+    let root = std::env::var_os("MARK21_LAB_ROOT").expect("inside");
+    let mut ping = lab.command(2, "chroot");
+    ping.arg(root).args(["/bin/busybox", "ping", "-c", "1", "-W", "1", address]);
+    ping.stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+fn neighbour(lab: &Lab, address: &str) -> String {
+    output(&format!("-n {} neigh show {address} dev eth0", lab.host(2)))
+}
+
+fn setting(lab: &Lab, host: usize, path: &str) -> String {
+    let output = lab.command(host, "cat").arg(format!("/proc/sys/net/{path}")).output().expect("cat");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn it_answers_for_the_addresses_and_moves_with_them() {
+    let Some(lab) = Lab::new("vmac", 3) else { return };
+    let config = |priority| with_virtual_mac(&group(priority, ""));
+    let first = lab.vrrpd(0, &config(200));
+    eventually("the first is Active", || lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
+    let second = lab.vrrpd(1, &config(100));
+    eventually("the second hears it", || second.counter("six", "advertisements_received") > 2);
+    assert_eq!(first.router("four")["virtual_mac"], "vrrp.7");
+    for (address, mac) in [("10.9.0.99", MAC_4), ("fd09::99", MAC_6)] {
+        eventually("it answers", || answers(&lab, address));
+        assert!(neighbour(&lab, address).contains(mac), "{}", neighbour(&lab, address));
+    }
+    for (name, mac) in [("vrrp.7", MAC_4), ("vrrp6.7", MAC_6)] {
+        let active = link(&lab, 0, name);
+        assert!(
+            active.contains(mac) && active.contains("state UP") && active.contains("mode bridge"),
+            "{active}"
+        );
+        let backup = link(&lab, 1, name);
+        assert!(backup.contains(mac) && backup.contains("state DOWN"), "a Backup takes no frames: {backup}");
+    }
+    // The box itself keeps its own, for everybody.
+    for address in ["10.9.0.1", "fd09::1"] {
+        assert!(answers(&lab, address));
+        assert!(!neighbour(&lab, address).contains("00:00:5e"), "{}", neighbour(&lab, address));
+    }
+    // And what it sends from the virtual address teaches nobody its own.
+    let root = std::env::var_os("MARK21_LAB_ROOT").expect("inside");
+    ip(&format!("-n {} neigh flush dev eth0", lab.host(0)));
+    let mut ping = lab.command(0, "chroot");
+    ping.arg(root).args(["/bin/busybox", "ping", "-c", "1", "-W", "1", "-I", "10.9.0.99", "10.9.0.3"]);
+    assert!(ping.stdout(Stdio::null()).status().expect("ping").success());
+    assert!(neighbour(&lab, "10.9.0.99").contains(MAC_4), "{}", neighbour(&lab, "10.9.0.99"));
+
+    let bridge = |port: &str, mac: &str| {
+        let text = output(&format!("netns exec {} bridge fdb show dev {port}", lab.switch()));
+        text.contains(mac)
+    };
+    assert!(bridge("port-a", MAC_4) && bridge("port-a", MAC_6));
+    first.stop();
+    eventually("the second is Active", || lab.has(1, "10.9.0.99") && lab.has(1, "fd09::99"));
+    for (address, mac) in [("10.9.0.99", MAC_4), ("fd09::99", MAC_6)] {
+        assert!(answers(&lab, address) && neighbour(&lab, address).contains(mac));
+        assert!(bridge("port-b", mac), "the bridge knows where it is");
+    }
+    assert_eq!(link(&lab, 0, "vrrp.7") + &link(&lab, 0, "vrrp6.7"), "", "they go with vrrpd");
+    assert_eq!(setting(&lab, 0, "ipv4/conf/eth0/arp_ignore"), "0", "and their settings");
+    assert_eq!(setting(&lab, 1, "ipv4/conf/eth0/arp_ignore"), "1");
+    // The neighbours' entry was right all the time: nothing else is needed to reach the other box.
+    second.stop();
+}
+
+/// Both have frames with their own MAC address as the source then.
+#[test]
+fn two_actives_with_one_mac_address_hear_each_other() {
+    let Some(lab) = Lab::new("vsplit", 3) else { return };
+    let config = |priority| with_virtual_mac(&group(priority, ""));
+    let (first, second) = (lab.vrrpd(0, &config(200)), lab.vrrpd(1, &config(100)));
+    eventually("the first is Active", || lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
+    eventually("the second hears it", || second.counter("six", "advertisements_received") > 2);
+    // Behind a bridge of its own, so that its carrier stays.
+    let switch = lab.switch();
+    ip(&format!("-n {switch} link add apart0 type bridge"));
+    ip(&format!("-n {switch} link set apart0 up"));
+    ip(&format!("-n {switch} link set port-b master apart0"));
+    eventually("the second is Active too", || lab.has(1, "10.9.0.99") && lab.has(1, "fd09::99"));
+    assert!(lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
+    ip(&format!("-n {switch} link set port-b master bridge0"));
+    eventually("one is", || !lab.has(1, "10.9.0.99") && !lab.has(1, "fd09::99"));
+    assert!(lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
+    for name in ["four", "six"] {
+        assert_eq!(first.counter(name, "active_transitions"), 1);
+        assert_eq!(second.counter(name, "active_transitions"), 1);
+    }
+    eventually("the address is reached", || answers(&lab, "10.9.0.99") && answers(&lab, "fd09::99"));
+    first.stop();
+    second.stop();
+}
+
+#[test]
+fn what_a_crash_left_is_removed() {
+    let Some(lab) = Lab::new("vleft", 1) else { return };
+    let vrrpd = lab.vrrpd(0, &with_virtual_mac(&group(200, "")));
+    eventually("it is Active", || lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
+    drop(vrrpd);
+    assert!(link(&lab, 0, "vrrp.7").contains("state UP"), "a crash leaves them");
+    let vrrpd = lab.vrrpd(0, &with_virtual_mac(&router(200, "startup_delay = \"30s\"")));
+    assert!(link(&lab, 0, "vrrp.7").contains("state DOWN") && !lab.has(0, "10.9.0.99"));
+    assert_eq!(link(&lab, 0, "vrrp6.7"), "");
+    vrrpd.stop();
+}
+
+#[test]
+fn what_others_do_to_it_is_undone() {
+    let Some(lab) = Lab::new("vundo", 1) else { return };
+    let vrrpd = lab.vrrpd(0, &with_virtual_mac(&group(200, "")));
+    eventually("it is Active", || lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
+    for name in ["vrrp.7", "vrrp6.7"] {
+        ip(&format!("-n vundo-a link set {name} down"));
+        eventually("it is up again", || link(&lab, 0, name).contains("state UP"));
+        eventually("with its addresses", || lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
+        ip(&format!("-n vundo-a link delete {name}"));
+        eventually("it is there again", || link(&lab, 0, name).contains("state UP"));
+        eventually("with its addresses", || lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
+    }
+    // With the interface below it everything goes, and comes again.
+    ip("-n vundo-sw link delete port-a");
+    eventually("nobody is Active", || vrrpd.state("four") == "initialize");
+    ip("-n vundo-sw link add port-a type veth peer name eth0 netns vundo-a");
+    ip("-n vundo-sw link set port-a master bridge0 up");
+    ip("-n vundo-a link set eth0 up");
+    ip("-n vundo-a addr add fe80::1/64 dev eth0 nodad");
+    ip("-n vundo-a addr add 10.9.0.1/24 dev eth0");
+    eventually("it is Active again", || lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
+    assert!(link(&lab, 0, "vrrp.7").contains("state UP"));
+    vrrpd.stop();
+}
+
+#[test]
+fn it_is_configured_on_and_off() {
+    let Some(lab) = Lab::new("vtoggle", 2) else { return };
+    let plain = router(200, "");
+    let first = lab.vrrpd(0, &plain);
+    eventually("the first is Active", || lab.has(0, "10.9.0.99"));
+    let second = lab.vrrpd(1, &router(100, ""));
+    eventually("the second hears it", || second.counter("v", "advertisements_received") > 2);
+    let has_it_on = |name: &str| output(&format!("-n vtoggle-a addr show dev {name}")).contains("10.9.0.99/");
+    first.reload(&with_virtual_mac(&plain));
+    eventually("the second has it", || lab.has(1, "10.9.0.99"));
+    assert!(link(&lab, 0, "vrrp.7").contains("state DOWN"));
+    second.stop();
+    eventually("it is on the other interface", || has_it_on("vrrp.7"));
+    // What changes otherwise moves nothing.
+    first.reload(&with_virtual_mac(&router(200, "excluded_addresses = [\"10.9.0.98/24\"]")));
+    eventually("the other address too", || lab.has(0, "10.9.0.98"));
+    always(Duration::from_millis(300), "it stays", || has_it_on("vrrp.7"));
+    assert_eq!(first.counter("v", "active_transitions"), 1, "the one of the new router");
+    first.reload(&plain);
+    eventually("it is on eth0", || has_it_on("eth0"));
+    assert_eq!(link(&lab, 0, "vrrp.7"), "");
+    first.stop();
+}
