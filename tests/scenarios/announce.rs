@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use mark21_lab::content::{Content, sha256};
 use mark21_lab::ftp::Mode;
 use mark21_lab::topology::{client_address, client_address6, virtual_ftp, virtual_ftp6};
-use mark21_lab::transfers::{every_mode, four_clients_at_once, there_and_back};
+use mark21_lab::transfers::every_mode;
 use mark21_lab::vsftpd::Settings;
 use mark21_lab::{Boot, Lab, Result, scenario};
 
@@ -21,33 +21,6 @@ fn every_mode_works_with_and_without_tls() {
         every_mode(lab, (client_address6(1), virtual_ftp6()), &Mode::IPV6, Some(&upload), |_| {})?;
         lab.step("the raw client is content");
         explicit_ftps(lab)
-    });
-}
-
-#[test]
-fn clients_at_once_on_a_narrow_range_stay_on_their_own_server() {
-    scenario(|lab| {
-        let text = Boot::with_file("narrow.toml")?.configuration.unwrap_or_default();
-        let text = text.replace("kind = \"ftp\"\n", "kind = \"ftp\"\npassive = \"server\"\n");
-        ensure!(text.contains("passive = "), "the service is not there");
-        let mut director = lab.boot(&Boot::with_text(&text))?;
-        director.wait_serving()?;
-        lab.step("serving");
-        let lines = Some(director.server_config("ftp")?);
-        lab.start_ftp_servers(&Settings { length: 200_000, lines, ..Settings::default() })?;
-        four_clients_at_once(lab)?;
-        lab.step("four clients at once");
-        let content = Content::generate("upload", 50_000_000);
-        for mode in [Mode::Pasv, Mode::Port] {
-            let [up, down] = there_and_back(lab, (client_address(2), virtual_ftp()), mode, &content)?;
-            lab.step(&format!(
-                "{}: 50 MB up with {:.0}, down with {:.0} MB/s",
-                mode.name(),
-                up.rate(),
-                down.rate()
-            ));
-        }
-        Ok(())
     });
 }
 

@@ -103,7 +103,7 @@ fn explicit_ftps_is_checked_against_its_certificate() {
 fn a_skip_fails_where_it_was_promised() {
     let run = |no_skip: &str| {
         let mut command = Command::new(env::current_exe()?);
-        command.args(["--exact", "skips_when_told", "--nocapture"]);
+        command.args(["--exact", "harness::skips_when_told", "--nocapture"]);
         command.env(TELL, "1").env("MARK21_NO_SKIP", no_skip);
         process::run(command, Duration::from_secs(120))
     };

@@ -12,7 +12,7 @@ use mark21_lab::{Boot, Result, eventually, scenario};
 #[test]
 fn the_image_boots_on_bios_and_after_reboot_and_power_cut() {
     scenario(|lab| {
-        let mut director = lab.boot(&Boot::with_file("single.toml")?)?;
+        let mut director = lab.boot(&Boot { firmware: Firmware::Bios, ..Boot::with_file("single.toml")? })?;
         director.agent.wait_ready(BOOT)?;
         lab.step("booted");
         let id = "cat /proc/sys/kernel/random/boot_id";

@@ -3,15 +3,17 @@
 use anyhow::ensure;
 use mark21_lab::content::Content;
 use mark21_lab::ftp::Mode;
+use mark21_lab::qemu::Firmware;
 use mark21_lab::topology::{client_address, client_address6, virtual_ftp, virtual_ftp6};
-use mark21_lab::transfers::{Row, every_mode, four_clients_at_once, there_and_back};
+use mark21_lab::transfers::{Row, every_mode};
 use mark21_lab::vsftpd::Settings;
 use mark21_lab::{Boot, Lab, Result, scenario};
 
 #[test]
 fn every_mode_and_every_client_carries_20_mb() {
     scenario(|lab| {
-        let mut director = lab.boot(&Boot::with_file("single.toml")?)?;
+        // The whole way of a box in a rack: BIOS, boot loader, kernel, service.
+        let mut director = lab.boot(&Boot { firmware: Firmware::Bios, ..Boot::with_file("single.toml")? })?;
         let status = director.wait_serving()?;
         lab.step(&format!("serving: {}", status["boot"]));
         let lines = Some(director.server_config("ftp")?);
@@ -21,30 +23,6 @@ fn every_mode_and_every_client_carries_20_mb() {
         every_mode(lab, (client_address6(1), virtual_ftp6()), &Mode::IPV6, Some(&upload), print)?;
         lab.step("the raw client is content");
         real_clients(lab)
-    });
-}
-
-#[test]
-fn clients_at_once_on_a_narrow_range_stay_on_their_own_server() {
-    scenario(|lab| {
-        let mut director = lab.boot(&Boot::with_file("narrow.toml")?)?;
-        let settings = Settings { passive_ports: (10_000, 10_003), length: 200_000, ..Settings::default() };
-        lab.start_ftp_servers(&settings)?;
-        director.wait_serving()?;
-        lab.step("serving");
-        four_clients_at_once(lab)?;
-        lab.step("four clients at once");
-        let content = Content::generate("upload", 50_000_000);
-        for mode in [Mode::Pasv, Mode::Port] {
-            let [up, down] = there_and_back(lab, (client_address(2), virtual_ftp()), mode, &content)?;
-            lab.step(&format!(
-                "{}: 50 MB up with {:.0}, down with {:.0} MB/s",
-                mode.name(),
-                up.rate(),
-                down.rate()
-            ));
-        }
-        Ok(())
     });
 }
 

@@ -7,6 +7,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, ensure};
 use mark21_lab::director::BOOT;
 use mark21_lab::ftp::Mode;
+use mark21_lab::qemu::Firmware;
+use mark21_lab::scenario::times;
 use mark21_lab::topology::{client_address, virtual_ftp};
 use mark21_lab::transfers::every_mode;
 use mark21_lab::vsftpd::Settings;
@@ -17,11 +19,12 @@ use serde_json::Value;
 const PATIENCE_MS: u64 = 10_000;
 /// Power cuts, each in a boot of its own.
 const CUTS: u32 = 4;
+const CUTS_IN_SOAK: u32 = 100;
 
 #[test]
 fn a_new_configuration_becomes_a_generation_and_a_broken_one_does_not() {
     scenario(|lab| {
-        let (mut director, text) = serving(lab)?;
+        let (mut director, text) = serving(lab, &Boot::with_file("single.toml")?)?;
 
         put(&mut director, &renamed(&text, "second")?)?;
         let status = restarted(lab, &mut director)?;
@@ -55,7 +58,7 @@ fn a_new_configuration_becomes_a_generation_and_a_broken_one_does_not() {
 #[test]
 fn a_configuration_that_cannot_be_proven_gives_way_to_the_last_good_one() {
     scenario(|lab| {
-        let (mut director, text) = serving(lab)?;
+        let (mut director, text) = serving(lab, &Boot::with_file("single.toml")?)?;
         let spare = "[[interface]]\nname = \"spare\"\nmac = \"02:00:00:00:00:99\"\n";
         put(&mut director, &format!("{}\n{spare}", renamed(&text, "second")?))?;
 
@@ -77,32 +80,36 @@ fn a_configuration_that_cannot_be_proven_gives_way_to_the_last_good_one() {
     });
 }
 
-/// Every boot has a new configuration to save, so that it writes to the partition. What the
-/// disk took before the cut is there afterwards; what the kernel still held back is lost.
+/// QEMU is killed at random moments of a boot, and started from the disk that it left. Every
+/// boot has a new configuration to save, so that it writes to the partition. What the disk
+/// took before the cut is there afterwards; what the kernel still held back is lost.
 #[test]
 fn power_cuts_at_any_moment_of_boot_leave_a_director_that_serves() {
     scenario(|lab| {
         let mut random = Random::seeded();
         println!("SEED={}", random.0);
-        let (mut director, text) = serving(lab)?;
-        put(&mut director, &renamed(&text, "whole")?)?;
+        // First by the boot loader, whose time is time of a boot too.
+        let mut boot = Boot { firmware: Firmware::Bios, ..Boot::with_file("single.toml")? };
         let began = Instant::now();
-        let status = restarted(lab, &mut director)?;
-        runs(&mut director, &status, 2, "whole")?;
-        // Beyond its end too: the last writes are there.
-        let boot = began.elapsed().mul_f64(1.2);
-        for cut in 1..=CUTS {
+        let (mut director, text) = serving(lab, &boot)?;
+        let mut lasts = began.elapsed();
+        for cut in 1..=times(CUTS, CUTS_IN_SOAK) {
             let name = format!("cut{cut}");
             put(&mut director, &renamed(&text, &name)?)?;
-            director.reboot()?;
-            let moment = boot.mul_f64(random.fraction());
+            director.power_off();
+            // Beyond the end too: the last writes are there.
+            let moment = lasts.mul_f64(1.2 * random.fraction());
+            director = lab.power_on(&boot)?;
             // In step with nothing: that is the point.
             thread::sleep(moment);
-            director.power_cut()?;
-            director.agent.wait_ready(BOOT)?;
+            director.power_off();
+            lab.step(&format!("{:?}: power cut after {moment:.1?} of {lasts:.1?}", boot.firmware));
+            boot.firmware = Firmware::Direct;
+            let began = Instant::now();
+            director = lab.power_on(&boot)?;
             let status = director.wait_serving()?;
-            lab.step(&format!("power cut after {moment:.1?} of {boot:.1?}: {}", status["configuration"]));
-            runs(&mut director, &status, 2 + u64::from(cut), &name)?;
+            lasts = began.elapsed();
+            runs(&mut director, &status, 1 + u64::from(cut), &name)?;
             ensure!(status["problems"] == serde_json::json!([]), "{status:#}");
             works(lab)?;
         }
@@ -111,10 +118,9 @@ fn power_cuts_at_any_moment_of_boot_leave_a_director_that_serves() {
 }
 
 /// A director with generation 1, whose host name is `director`, and its configuration.
-fn serving(lab: &mut Lab) -> Result<(Director, String)> {
-    let boot = Boot::with_file("single.toml")?;
+fn serving(lab: &mut Lab, boot: &Boot) -> Result<(Director, String)> {
     let text = boot.configuration.clone().unwrap_or_default();
-    let mut director = lab.boot(&boot)?;
+    let mut director = lab.boot(boot)?;
     lab.start_ftp_servers(&Settings { length: 1000, ..Settings::default() })?;
     let status = director.wait_serving()?;
     runs(&mut director, &status, 1, "director")?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -21,7 +21,7 @@ use crate::topology::Segment;
 use crate::{Result, eventually};
 
 /// From power-on to the last check, in software emulation on a busy host. On a quiet
-/// one it is 5 to 10 s.
+/// one it is 5 to 15 s.
 pub const BOOT: Duration = Duration::from_secs(120);
 /// One command of the machine port or the agent.
 pub const ANSWER: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ pub struct Boot {
     pub configuration: Option<String>,
     /// The text of `extra.nft`, if there is one.
     pub extra: Option<String>,
-    /// BIOS or UEFI.
+    /// What starts the machine.
     pub firmware: Firmware,
     /// With a hardware watchdog, which resets a machine whose supervisor stands still.
     pub watchdog: bool,
@@ -60,6 +60,24 @@ impl Boot {
         Self { configuration: Some(text.to_owned()), ..Self::with_nothing() }
     }
 
+    /// With another text in the place of this one.
+    ///
+    /// # Errors
+    /// When the configuration has no such text.
+    pub fn replace(mut self, text: &str, other: &str) -> Result<Self> {
+        let old = self.configuration.unwrap_or_default();
+        ensure!(old.contains(text), "{}: the configuration has no {text:?}", self.name);
+        self.configuration = Some(old.replace(text, other));
+        Ok(self)
+    }
+
+    /// With more text at its end.
+    #[must_use]
+    pub fn and(mut self, text: &str) -> Self {
+        self.configuration = Some(self.configuration.unwrap_or_default() + text);
+        self
+    }
+
     /// With an empty configuration partition.
     #[must_use]
     pub fn with_nothing() -> Self {
@@ -68,7 +86,7 @@ impl Boot {
             number: 1,
             configuration: None,
             extra: None,
-            firmware: Firmware::Bios,
+            firmware: Firmware::default(),
             watchdog: true,
         }
     }
@@ -102,11 +120,17 @@ impl Director {
     /// # Errors
     /// When the disk is not there or QEMU does not start.
     pub fn power_on(wire: &Namespace, directory: &Path, boot: &Boot) -> Result<Self> {
+        let kernel = kernel();
+        let firmware = match boot.firmware {
+            Firmware::Direct if !kernel.exists() => Firmware::Bios,
+            firmware => firmware,
+        };
         let machine = Machine {
             name: &boot.name,
             number: boot.number,
             disk: &disk_of(directory, boot),
-            firmware: boot.firmware,
+            firmware,
+            kernel: &kernel,
             watchdog: boot.watchdog,
         };
         let log = |id: &str| directory.join(format!("{}-{id}.log", boot.name));
@@ -248,8 +272,7 @@ impl Director {
 /// The image of a director, made for this boot from the root file system that the
 /// build left (`MARK21_ROOT_SQUASHFS`, with the test agent).
 fn assemble(directory: &Path, boot: &Boot) -> Result {
-    let root = env::var_os("MARK21_ROOT_SQUASHFS").map(PathBuf::from);
-    let root = root.unwrap_or_else(|| target_directory().join("lab/test-root.squashfs"));
+    let root = root_file_system();
     if !root.exists() {
         return skip(format!("{} is not there: tests/run makes it", root.display()));
     }
@@ -267,6 +290,17 @@ fn assemble(directory: &Path, boot: &Boot) -> Result {
     }
     run(command, BOOT)?.success().context("image/assemble")?;
     Ok(())
+}
+
+fn root_file_system() -> PathBuf {
+    let named = env::var_os("MARK21_ROOT_SQUASHFS").map(PathBuf::from);
+    named.unwrap_or_else(|| target_directory().join("lab/test-root.squashfs"))
+}
+
+/// The kernel of that root file system, unpacked: `test-root.kernel/` beside
+/// `test-root.squashfs`. Where there is none, machines start by the boot loader.
+fn kernel() -> PathBuf {
+    root_file_system().with_extension("kernel")
 }
 
 fn disk_of(directory: &Path, boot: &Boot) -> PathBuf {

@@ -2,8 +2,9 @@
 //!
 //! libtest calls [`scenario`] in an ordinary process. That starts the same test once
 //! more through `tests/enter`, in namespaces of its own as root, where the body runs;
-//! its output and its result come back to libtest. One scenario at a time runs on a
-//! machine: a lock file sees to it.
+//! its output and its result come back to libtest. As many scenarios as there are
+//! processors run at once on a machine, those of [`alone`] without company: lock files see
+//! to it, also between programs.
 
 use std::any::type_name;
 use std::env;
@@ -11,12 +12,14 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::topology::Lab;
-use crate::{Result, process};
+use crate::{Result, eventually, process};
 
 /// Why a scenario could not run here. Not a failure, unless `MARK21_NO_SKIP=1`.
 #[derive(Debug)]
@@ -32,6 +35,20 @@ impl std::error::Error for Skipped {}
 
 const SKIPPED: &str = "SKIPPED: ";
 
+/// Most labs at once: each has a machine of 256 MB and keeps a processor busy.
+const MOST_LABS: usize = 4;
+/// Longest wait for others to end: longer than all scenarios together.
+const OTHERS: Duration = Duration::from_secs(3 * 3600);
+
+/// How much of this machine a lab needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Share {
+    /// One of as many as there are processors.
+    One,
+    /// All of it.
+    All,
+}
+
 /// Leave a scenario that cannot run on this machine.
 ///
 /// # Errors
@@ -46,9 +63,23 @@ pub fn skip<T>(why: impl Into<String>) -> Result<T> {
 /// # Panics
 /// When the scenario fails, as libtest wants it; the lab's directory is printed.
 pub fn scenario<F: FnOnce(&mut Lab) -> Result>(body: F) {
+    enact(Share::One, body);
+}
+
+/// As [`scenario`], with no other scenario beside it: for two directors, and for what has
+/// to happen within seconds.
+///
+/// # Panics
+/// As [`scenario`].
+pub fn alone<F: FnOnce(&mut Lab) -> Result>(body: F) {
+    enact(Share::All, body);
+}
+
+fn enact<F: FnOnce(&mut Lab) -> Result>(share: Share, body: F) {
     let (binary, test) = name_of::<F>();
+    let directory = target_directory().join("lab").join(binary).join(test.replace("::", "-"));
     let inside = env::var_os("MARK21_LAB_INSIDE").is_some();
-    let result = if inside { run_inside(binary, &test, body) } else { run_outside(&test) };
+    let result = if inside { run_inside(&directory, body) } else { run_outside(share, &directory, &test) };
     match result {
         Err(error) if error.is::<Skipped>() && env::var_os("MARK21_NO_SKIP").is_none_or(|no| no == "0") => {
             // Past libtest's capture: a skipped test must be seen.
@@ -57,6 +88,13 @@ pub fn scenario<F: FnOnce(&mut Lab) -> Result>(body: F) {
         Err(error) => panic!("{error:#}"),
         Ok(()) => {}
     }
+}
+
+/// How often to do what `make test` samples: `sample`, or `full` in `make soak`
+/// (`MARK21_SOAK=1`).
+#[must_use]
+pub fn times(sample: u32, full: u32) -> u32 {
+    if env::var_os("MARK21_SOAK").is_some_and(|soak| soak != "0") { full } else { sample }
 }
 
 /// Re-run this program through `tests/enter`, when it is not inside yet. For programs
@@ -68,7 +106,7 @@ pub fn enter_lab() -> Result<Option<i32>> {
     if env::var_os("MARK21_LAB_INSIDE").is_some() {
         return Ok(None);
     }
-    let _lock = lock()?;
+    let _lock = lock(Share::All)?;
     let mut command = Command::new(tests_directory().join("enter"));
     command.arg(env::current_exe()?).args(env::args_os().skip(1));
     let status = command.status().context("tests/enter")?;
@@ -99,26 +137,27 @@ fn name_of<F>() -> (&'static str, String) {
     path.split_once("::").map_or((path, String::new()), |(binary, test)| (binary, test.to_owned()))
 }
 
-fn run_inside(binary: &str, test: &str, body: impl FnOnce(&mut Lab) -> Result) -> Result {
-    let directory = target_directory().join("lab").join(binary).join(test.replace("::", "-"));
-    let mut lab = Lab::create(&directory)?;
+fn run_inside(directory: &Path, body: impl FnOnce(&mut Lab) -> Result) -> Result {
+    let mut lab = Lab::create(directory)?;
     let result = body(&mut lab);
     match &result {
         Ok(()) => lab.remove_large_files(),
         // Through a file: libtest writes into the lines of a test's output.
-        Err(error) if error.is::<Skipped>() => fs::write(skip_file(), error.to_string())?,
+        Err(error) if error.is::<Skipped>() => fs::write(skip_file(directory), error.to_string())?,
         Err(_) => println!("kept: {}", directory.display()),
     }
     result
 }
 
-fn run_outside(test: &str) -> Result {
-    let _lock = lock()?;
+fn run_outside(share: Share, directory: &Path, test: &str) -> Result {
+    let _lock = lock(share)?;
+    let start = Instant::now();
     if let Err(error) = probe() {
         return skip(format!("{error:#}"));
     }
-    if skip_file().exists() {
-        fs::remove_file(skip_file())?;
+    let skip_file = skip_file(directory);
+    if skip_file.exists() {
+        fs::remove_file(&skip_file)?;
     }
     let mut command = Command::new(tests_directory().join("enter"));
     command.arg(env::current_exe()?).args(["--exact", test, "--nocapture", "--test-threads=1"]);
@@ -126,7 +165,7 @@ fn run_outside(test: &str) -> Result {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("tests/enter")?;
     let stderr = child.stderr.take().map(BufReader::new);
-    let errors = std::thread::spawn(move || {
+    let errors = thread::spawn(move || {
         stderr.into_iter().flat_map(BufRead::lines).map_while(std::result::Result::ok).collect::<Vec<_>>()
     });
     let mut ran = false;
@@ -142,17 +181,19 @@ fn run_outside(test: &str) -> Result {
     let status = child.wait()?;
     let errors = errors.join().map_err(|_| anyhow!("reader of standard error panicked"))?;
     errors.iter().filter(|line| !is_libtest_noise(line)).for_each(|line| println!("{line}"));
+    // Past libtest's capture: it tells no times.
+    drop(writeln!(std::io::stderr(), "{:6.1} s  {test}", start.elapsed().as_secs_f32()));
     ensure!(status.success(), "the scenario failed, see above");
     ensure!(ran, "no test is named {test}");
-    match fs::read_to_string(skip_file()) {
+    match fs::read_to_string(skip_file) {
         Ok(why) => skip(why.trim_start_matches(SKIPPED)),
         Err(_) => Ok(()),
     }
 }
 
-/// Where the inside says why it skipped; there is one lab at a time.
-fn skip_file() -> PathBuf {
-    target_directory().join("lab/skipped")
+/// Where the inside says why it skipped.
+fn skip_file(directory: &Path) -> PathBuf {
+    directory.join("skipped")
 }
 
 /// Fails when this machine cannot hold a lab.
@@ -160,18 +201,33 @@ fn probe() -> Result {
     let mut command = Command::new(tests_directory().join("enter"));
     command.arg("true");
     // The first call makes the lab root.
-    let limit = std::time::Duration::from_secs(300);
-    process::run(command, limit)?.success().context("no lab here")?;
+    process::run(command, Duration::from_secs(300))?.success().context("no lab here")?;
     Ok(())
 }
 
-/// One lab at a time on a machine; the lock ends with the process.
-fn lock() -> Result<File> {
+/// Wait for room; the locks end with the process.
+fn lock(share: Share) -> Result<Vec<File>> {
     let directory = target_directory().join("lab");
     fs::create_dir_all(&directory).with_context(|| format!("{}", directory.display()))?;
-    let file = File::create(Path::new(&directory).join(".lock"))?;
-    flock(&file, FlockOperation::LockExclusive)?;
-    Ok(file)
+    let file = |name: &str| File::create(directory.join(name));
+    // Who waits holds the turn, so that those who come later cannot overtake for ever.
+    let turn = file(".lock")?;
+    flock(&turn, FlockOperation::LockExclusive)?;
+    let labs = thread::available_parallelism().map_or(1, usize::from).min(MOST_LABS);
+    let labs = (1..=labs).map(|number| file(&format!(".lock-{number}"))).collect::<Result<Vec<_>, _>>()?;
+    match share {
+        Share::All => {
+            for lab in &labs {
+                flock(lab, FlockOperation::LockExclusive)?;
+            }
+            Ok(labs)
+        }
+        Share::One => eventually("room for a lab", OTHERS, || {
+            let is_free = |lab: &&File| flock(lab, FlockOperation::NonBlockingLockExclusive).is_ok();
+            let lab = labs.iter().find(is_free).context("all are taken")?;
+            Ok(vec![lab.try_clone()?])
+        }),
+    }
 }
 
 fn is_libtest_noise(line: &str) -> bool {

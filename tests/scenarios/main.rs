@@ -1,0 +1,25 @@
+//! Every scenario, in one program: libtest runs them side by side where they may.
+
+// The lab itself: the raw client against vsftpd, without a director.
+mod harness;
+
+// The image: it boots from its disk, however it is started.
+mod image;
+
+// The director: it boots, serves, refuses and survives.
+mod announce;
+mod hostile;
+mod isolation;
+mod narrow;
+mod outward;
+mod refusal;
+mod rewrite;
+mod store;
+mod survival;
+mod watchdog;
+
+// An operator's own rules.
+mod extra;
+
+// Two directors: one carries on for the other.
+mod failover;
