@@ -6,6 +6,10 @@ OUT    := $(or $(CARGO_TARGET_DIR),target)
 PROGRAM := $(OUT)/release/mark21
 IMAGE  ?= $(OUT)/mark21.img
 CONFIG ?=
+BUILDROOT ?=
+KERNEL ?=
+LOCAL ?=
+image-sources = $(if $(BUILDROOT),--buildroot $(BUILDROOT)) $(if $(KERNEL),--kernel $(KERNEL))
 
 .DEFAULT_GOAL := help
 
@@ -21,6 +25,13 @@ build: ## Build the programs that ship
 image-quick: deps build ## Build mark21.img from Debian packages (CONFIG=file puts a configuration in)
 	image/build --program $(PROGRAM) --out $(IMAGE) $(if $(CONFIG),--config $(CONFIG))
 
+image: deps ## Build mark21.img from source (BUILDROOT=directory, CONFIG=file)
+	buildroot/build "$(BUILDROOT)" --output $(OUT)/buildroot $(if $(CONFIG),--config $(CONFIG)) $(if $(LOCAL),--local $(LOCAL))
+
+image-check: ## Check the tree that builds it (BUILDROOT=directory, KERNEL=directory)
+	buildroot/check $(image-sources)
+	buildroot/check-test $(image-sources)
+
 demo: deps build ## See the main job work: a director boots and carries FTP
 	$(SUDO) tests/run demo
 
@@ -30,18 +41,18 @@ lab: deps build ## A director, clients and servers to play with, a shell on each
 pages: ## Man pages and shell completions of mark21, into target/pages
 	cargo run --quiet --locked -p mark21-console --example pages -- $(OUT)/pages
 
-check: ## Format, lints, unit tests, documentation; no machine is started
+check: image-check ## Format, lints, unit tests, documentation; no machine is started
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace --exclude mark21-lab
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --workspace --no-deps --quiet
 
-scenarios: deps build ## Every scenario on booted images
-	$(SUDO) tests/run test
+scenarios: deps build ## Every scenario on booted images (IMAGE=file: on that one)
+	$(SUDO) $(if $(filter command% environment%,$(origin IMAGE)),env MARK21_IMAGE=$(abspath $(IMAGE))) tests/run test
 
 test: check scenarios ## Everything: check, then scenarios
 
 clean: ## Remove what was built
 	$(SUDO) rm -rf $(OUT)
 
-.PHONY: help deps build image-quick demo lab pages check scenarios test clean
+.PHONY: help deps build image-quick image image-check demo lab pages check scenarios test clean

@@ -1,0 +1,22 @@
+# The workspace needs a newer Rust than the long-term Buildroot release brings: the same
+# package, downloaded from the same place, in the version of rust-version in Cargo.toml
+# (buildroot/check compares them). Its hashes are in patches/rust-bin/rust-bin.hash; only
+# its build directory keeps the name that it had before this file is read.
+RUST_BIN_VERSION = 1.95.0
+HOST_RUST_BIN_DL_VERSION = $(RUST_BIN_VERSION)
+
+# image/assemble makes GRUB's cores itself: it needs the program and the modules.
+define MARK21_KEEP_GRUB
+	rm -rf $(BINARIES_DIR)/grub
+	mkdir -p $(BINARIES_DIR)/grub
+	$(INSTALL) -m 755 $(HOST_DIR)/bin/grub-mkimage $(BINARIES_DIR)/grub/grub-mkimage
+	$(foreach tuple,$(GRUB2_TUPLES-y),\
+		mkdir $(BINARIES_DIR)/grub/$(tuple); \
+		cd $(@D)/build-$(tuple)/grub-core && \
+			$(INSTALL) -m 644 *.mod *.lst $(wildcard $(@D)/build-$(tuple)/grub-core/*.img) \
+			$(BINARIES_DIR)/grub/$(tuple)$(sep)\
+	)
+endef
+GRUB2_POST_INSTALL_IMAGES_HOOKS += MARK21_KEEP_GRUB
+
+include $(sort $(wildcard $(BR2_EXTERNAL_MARK21_PATH)/package/*/*.mk))
