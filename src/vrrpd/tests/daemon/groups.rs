@@ -61,3 +61,31 @@ fn a_group_that_loses_a_member_by_configuration_keeps_its_role() {
     first.stop();
     second.stop();
 }
+
+#[test]
+fn one_that_returns_takes_the_role_back_only_when_it_is_told_to() {
+    let Some(lab) = Lab::new("preempt", 2) else { return };
+    let two = |priority, preempts: bool, more: &str| {
+        let told = if preempts { format!("preempt = true\n{more}") } else { String::new() };
+        group(priority, more).replace("preempt = true", &told)
+    };
+    let second = lab.vrrpd(1, &two(100, false, ""));
+    eventually("the second is Active", || lab.has(1, "10.9.0.99") && lab.has(1, "fd09::99"));
+    let first = lab.vrrpd(0, &two(200, false, ""));
+    eventually("the first hears it", || first.counter("six", "advertisements_received") > 2);
+    always(Duration::from_secs(1), "it obeys", || !lab.has(0, "10.9.0.99") && !lab.has(0, "fd09::99"));
+    first.stop();
+
+    let first =
+        lab.vrrpd(0, &two(200, true, "").replace("preempt = true", "preempt = true\npreempt_delay = \"1s\""));
+    always(Duration::from_millis(900), "it obeys so long", || !lab.has(0, "10.9.0.99"));
+    eventually("it has both", || lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
+    eventually("the second has none", || !lab.has(1, "10.9.0.99") && !lab.has(1, "fd09::99"));
+    assert_eq!(first.router("four")["last_transition"]["reason"], "preempted");
+    assert_eq!(
+        (first.counter("four", "active_transitions"), second.counter("four", "active_transitions")),
+        (1, 1)
+    );
+    first.stop();
+    second.stop();
+}

@@ -6,6 +6,7 @@
 mod lab;
 
 mod accept;
+mod clock;
 mod control;
 mod crash;
 mod groups;
@@ -13,6 +14,8 @@ mod hostile;
 mod links;
 mod neighbours;
 mod reload;
+mod snooping;
+mod storm;
 mod track;
 mod virtual_mac;
 

@@ -5,6 +5,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod power;
 mod virtual_mac;
 
 use std::time::Duration;
@@ -38,6 +39,10 @@ impl Mode {
     }
 
     fn vrrpd(self, lab: &Lab, index: usize, priority: u8) -> Vrrpd {
+        self.vrrpd_with(lab, index, priority, "")
+    }
+
+    fn vrrpd_with(self, lab: &Lab, index: usize, priority: u8, more: &str) -> Vrrpd {
         let interval = if self.version == 2 { "1s" } else { "100ms" };
         let password = if self.version == 2 { "password = \"mark21\"" } else { "" };
         let peers = if self.is_unicast {
@@ -60,6 +65,7 @@ addresses = ["{}/{len}", "{}/{len}"]
 preempt = true
 {password}
 {peers}
+{more}
 "#,
                 self.version,
                 self.address(),

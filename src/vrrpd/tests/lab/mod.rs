@@ -284,12 +284,23 @@ pub(crate) fn output(arguments: &str) -> String {
 /// Waits until `holds`, at most 20 s, and says how long it took.
 #[track_caller]
 pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) -> Duration {
+    eventually_within(Duration::from_secs(20), what, holds)
+}
+
+/// Waits until `holds`, at most so long, and says how long it took.
+#[track_caller]
+pub(crate) fn eventually_within(limit: Duration, what: &str, holds: impl Fn() -> bool) -> Duration {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
     start.elapsed()
+}
+
+/// Whether the long forms of tests are wanted (`make soak`).
+pub(crate) fn is_soak() -> bool {
+    std::env::var_os("MARK21_SOAK").is_some_and(|value| value == "1")
 }
 
 /// Watches for `time` that `holds` all along: for what must not happen.
