@@ -3,6 +3,7 @@
 mod captures;
 mod codec;
 mod convergence;
+mod fuzz;
 mod golden;
 mod groups;
 mod hostile;
