@@ -83,7 +83,9 @@ impl Lab {
         fs::create_dir_all(&directory).expect("a directory");
         let file = directory.join("vrrpd.toml");
         fs::write(&file, config).expect("a configuration");
-        let mut command = self.command(index, env!("CARGO_BIN_EXE_vrrpd"));
+        // By chroot as keepalived, so that starts compare.
+        let mut command = self.command(index, "chroot");
+        command.arg("/").arg(env!("CARGO_BIN_EXE_vrrpd"));
         command.arg("--config").arg(&file).arg("--run-directory").arg(&directory);
         Vrrpd::start(command, directory)
     }
@@ -112,7 +114,7 @@ impl Lab {
             .stderr(log_file(&outside("log")))
             .spawn()
             .expect("keepalived");
-        Keepalived { child, vrrp_pid: outside("vrrp.pid"), log: outside("log") }
+        Keepalived { child, config: outside("conf"), vrrp_pid: outside("vrrp.pid"), log: outside("log") }
     }
 }
 
@@ -221,6 +223,7 @@ impl Drop for Vrrpd {
 /// A running keepalived.
 pub(crate) struct Keepalived {
     child: Child,
+    config: PathBuf,
     vrrp_pid: PathBuf,
     log: PathBuf,
 }
@@ -228,6 +231,12 @@ pub(crate) struct Keepalived {
 impl Keepalived {
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Writes a new configuration and sends SIGHUP.
+    pub(crate) fn reload(&self, config: &str) {
+        fs::write(&self.config, config).expect("a configuration");
+        kill(self.child.id(), "HUP");
     }
 
     /// SIGTERM, and waits for the end.
