@@ -34,4 +34,58 @@ pub trait Director {
 
     /// The newest lines of the supervisor's log, oldest first.
     fn log(&self, lines: u32) -> zbus::Result<Vec<String>>;
+
+    /// The configurations that ran, oldest first: see [`Generation`](crate::status::Generation).
+    fn generations(&self) -> zbus::Result<Vec<Dict>>;
+
+    /// A generation with its files, or with number 0 what runs now: see
+    /// [`GenerationFiles`](crate::status::GenerationFiles). Only for administrators: a
+    /// configuration holds secrets.
+    fn read_generation(&self, number: u32) -> zbus::Result<Dict>;
+
+    /// Applies a configuration, proves it, and saves it as a generation; when any part refuses,
+    /// all is put back and the error says which part and why. The options are
+    /// [`CommitOptions`](crate::status::CommitOptions), the answer is
+    /// [`Committed`](crate::status::Committed). Only for administrators.
+    fn commit(&self, text: &str, options: Dict) -> zbus::Result<Dict>;
+
+    /// Confirms the change that waits for it, and answers its generation. Only for
+    /// administrators.
+    fn confirm(&self) -> zbus::Result<u32>;
+
+    /// Commits an older generation anew, with the options and the answer of
+    /// [`commit`](Self::commit); with number 0, takes the unconfirmed change back at once. Only
+    /// for administrators.
+    fn rollback(&self, generation: u32, options: Dict) -> zbus::Result<Dict>;
+
+    /// Sets a real server's weight, 0-65535: for the moment, or with `save` as a commit of its
+    /// own. The server is named by its address, or by address and port. Only for administrators.
+    fn set_weight(&self, service: &str, server: &str, weight: u16, save: bool) -> zbus::Result<()>;
+
+    /// Takes a server's weight to 0: it gets no new sessions, and those that it has go on. Only
+    /// for administrators.
+    fn drain(&self, service: &str, server: &str, save: bool) -> zbus::Result<()>;
+
+    /// Gives a server the configuration's weight again; with `save`, a server whose saved weight
+    /// is 0 gets 1. Only for administrators.
+    fn undrain(&self, service: &str, server: &str, save: bool) -> zbus::Result<()>;
+
+    /// Starts the box anew. Only for administrators.
+    fn reboot(&self) -> zbus::Result<()>;
+
+    /// Forgets every configuration and all that belongs to it, and starts the box anew. Only for
+    /// administrators.
+    fn factory_reset(&self) -> zbus::Result<()>;
+
+    /// The box will go back from this generation in so many seconds unless somebody confirms.
+    #[zbus(signal)]
+    fn rollback_announced(&self, generation: u32, seconds: u32) -> zbus::Result<()>;
+
+    /// The box has gone back from one generation to another (0: none), and why.
+    #[zbus(signal)]
+    fn rolled_back(&self, from: u32, to: u32, reason: String) -> zbus::Result<()>;
+
+    /// A generation now runs.
+    #[zbus(signal)]
+    fn committed(&self, generation: u32, author: String) -> zbus::Result<()>;
 }

@@ -79,6 +79,17 @@ pub struct Configuration {
     pub at_boot: Option<u32>,
     /// SHA-256 of the running text, in hexadecimal; empty when none runs.
     pub digest: String,
+    /// What runs but goes back by itself unless somebody confirms it.
+    pub unconfirmed: Option<Unconfirmed>,
+}
+
+/// A change that waits for its confirmation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// Its generation.
+    pub generation: u32,
+    /// Until the box goes back.
+    pub seconds_left: u64,
 }
 
 /// How the last start went, in milliseconds since the kernel started.
@@ -161,6 +172,11 @@ pub struct RealServer {
     pub inactive: u32,
     /// Persistence templates.
     pub persistent: u32,
+    /// The weight that an operator has set for the moment, above the configuration's.
+    pub weight_by_hand: Option<u16>,
+    /// It takes no new connections, and those that it has go on: by an operator's hand, or
+    /// because it has left the configuration.
+    pub draining: bool,
 }
 
 /// What [`check`](crate::DirectorProxy::check) found.
@@ -236,4 +252,64 @@ pub struct Rule {
     pub packets: Option<u64>,
     /// Their bytes.
     pub bytes: Option<u64>,
+}
+
+/// A configuration that was applied and proven, as [`generations`](crate::DirectorProxy::generations)
+/// lists it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// From 1, in the order in which they were made.
+    pub number: u32,
+    /// Seconds since 1970, by the box's clock.
+    pub time: u64,
+    /// Who made it.
+    pub author: String,
+    /// Why.
+    pub comment: String,
+    /// SHA-256 of its files, in hexadecimal.
+    pub digest: String,
+    /// Whether the box starts with it.
+    pub is_current: bool,
+    /// Whether it was confirmed, or needed no confirmation.
+    pub is_confirmed: bool,
+}
+
+/// A generation with its files, as [`read_generation`](crate::DirectorProxy::read_generation)
+/// answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenerationFiles {
+    /// What is known of it.
+    pub generation: Generation,
+    /// `mark21.toml`
+    pub text: String,
+    /// `extra.nft`; absent where there is none.
+    pub extra: Option<String>,
+}
+
+/// How a configuration is to be committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommitOptions {
+    /// Seconds until the box goes back unless somebody confirms, 10-86400; absent or 0 for a
+    /// change that needs no confirmation.
+    pub confirm: Option<u32>,
+    /// Who makes it; absent for the caller's user name.
+    pub author: Option<String>,
+    /// Why.
+    pub comment: Option<String>,
+    /// Not now but at the next start, which may change what is fixed while the box runs.
+    pub at_reboot: bool,
+    /// The operator's own nft tables: absent keeps those that are there, empty removes them.
+    pub extra: Option<String>,
+}
+
+/// What a commit did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Committed {
+    /// The generation that it made; absent where the change waits for the next start.
+    pub generation: Option<u32>,
+    /// What was changed, in an operator's words.
+    pub changes: Vec<String>,
+    /// Seconds until the box goes back unless somebody confirms; absent where nobody need.
+    pub confirm: Option<u32>,
 }

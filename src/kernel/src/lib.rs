@@ -45,6 +45,9 @@ use netlink::Socket;
 const IPVS_MODULE: &str = "ip_vs";
 const NFT_MODULE: &str = "nf_tables";
 
+/// The nft tables of the box: ours, if it is there, and all others.
+pub type NftTables = (Option<Ruleset>, Tables);
+
 /// The kernel of this box, in the network namespace of the thread that opened it.
 pub struct Kernel {
     route: Socket,
@@ -85,11 +88,24 @@ impl Kernel {
     /// # Errors
     /// When a part of the kernel cannot be read.
     pub fn observe(&mut self, desired: &Desired) -> Result<Observed, ObserveError> {
+        let tables = self.firewall()?;
+        self.observe_beside(desired, tables)
+    }
+
+    /// The same with nft tables that were listed before: listing them is by far the slowest part,
+    /// and [`Watch`] tells of their changes.
+    ///
+    /// # Errors
+    /// When a part of the kernel cannot be read.
+    pub fn observe_beside(
+        &mut self,
+        desired: &Desired,
+        (firewall, tables): NftTables,
+    ) -> Result<Observed, ObserveError> {
         let wanted = desired.modules.iter().map(|module| module.name.as_str());
         let unwanted = desired.unwanted_modules.iter().map(String::as_str);
         let is_on = |path| Ok(sysctls::read(path)?.map(|value| value != "0"));
         let forwarding_v4 = is_on(IPV4_FORWARDING)?.unwrap_or(false);
-        let (firewall, tables) = self.firewall()?;
         Ok(Observed {
             modules: self.modules.observe(wanted.chain(unwanted)),
             sysctls: sysctls::observe(desired.sysctls.iter().map(|sysctl| sysctl.path.as_str()))?,
@@ -181,7 +197,7 @@ impl Kernel {
         Ok(())
     }
 
-    fn firewall(&mut self) -> Result<(Option<Ruleset>, Tables), ObserveError> {
+    fn firewall(&mut self) -> Result<NftTables, ObserveError> {
         if self.modules.is_absent(NFT_MODULE) {
             return Ok(Default::default());
         }

@@ -8,28 +8,29 @@ use std::time::Duration;
 use zbus::Connection;
 use zbus::connection::Builder;
 
-use crate::companion::Companion;
-use crate::service::{Caller, Director, Requests};
+use crate::door::Door;
+use crate::objects::Objects;
+use crate::service::{Caller, Rights};
 
 /// Between two tries: init starts the bus again within a second.
 const RETRY: Duration = Duration::from_secs(2);
 
 /// Serves the interface on the system bus for as long as the event loop turns; tells whether it
 /// is served there now.
-pub(crate) fn serve(requests: Requests, companion: Companion) -> Arc<AtomicBool> {
+pub(crate) fn serve(door: Door) -> Arc<AtomicBool> {
     let is_served = Arc::new(AtomicBool::new(false));
-    tokio::spawn(keep_serving(requests, companion, Arc::clone(&is_served)));
+    tokio::spawn(keep_serving(door, Arc::clone(&is_served)));
     is_served
 }
 
-async fn keep_serving(requests: Requests, companion: Companion, is_served: Arc<AtomicBool>) {
+async fn keep_serving(door: Door, is_served: Arc<AtomicBool>) {
     let mut tried = String::new();
     loop {
-        match connect(requests.clone(), companion.clone()).await {
-            Ok(connection) => {
+        match connect(&door).await {
+            Ok((objects, connection)) => {
                 is_served.store(true, Ordering::Relaxed);
                 crate::log::note(format_args!("on the system bus as {}", mark21_api::BUS_NAME));
-                connection.closed().await;
+                objects.show(&connection, &door.feed).await;
                 is_served.store(false, Ordering::Relaxed);
                 tried = "it has ended".to_owned();
                 crate::log::error(format_args!("the system bus is gone"));
@@ -44,8 +45,9 @@ async fn keep_serving(requests: Requests, companion: Companion, is_served: Arc<A
     }
 }
 
-async fn connect(requests: Requests, companion: Companion) -> zbus::Result<Connection> {
+async fn connect(door: &Door) -> zbus::Result<(Objects, Connection)> {
     // The bus's policy lets nobody else through to what changes anything.
-    let director = Director::new(requests, companion, Caller::Admin);
-    Builder::system().serve_at(mark21_api::DIRECTOR_PATH, director).name(mark21_api::BUS_NAME).build().await
+    let caller = Caller { rights: Rights::Change, name: String::new() };
+    let (objects, builder) = Objects::serve(Builder::system(), door, caller);
+    Ok((objects, builder.name(mark21_api::BUS_NAME).build().await?))
 }

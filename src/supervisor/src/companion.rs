@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mark21_api::status::VirtualRouter;
 use mark21_config::{Config, Spelled};
@@ -15,7 +15,7 @@ use mark21_reconcile::Desired;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// Where vrrpd answers.
 pub(crate) const SOCKET: &str = "/run/vrrpd/control";
@@ -24,16 +24,25 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Longest answer taken: the state of all virtual routers is a tenth of it.
 const ANSWER_BYTES: u64 = 1 << 20;
 
+/// How long vrrpd may take to take its configuration: init starts it again within a second.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Between two tries within that time.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
+
 /// The handle: what is wanted goes in, what is the case comes out.
 #[derive(Clone, Debug)]
 pub(crate) struct Companion {
     socket: PathBuf,
-    wanted: watch::Sender<Option<String>>,
+    /// What it took last, and takes again when it starts anew.
+    wanted: Arc<Mutex<Option<String>>>,
+    /// One instruction after the other, in the order in which they come.
+    turn: Arc<tokio::sync::Mutex<()>>,
     seen: Arc<Mutex<Seen>>,
+    changed: Arc<Notify>,
 }
 
 /// What was heard last.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// Why it does not do what it should; empty when it does.
     pub(crate) problem: String,
@@ -43,24 +52,51 @@ pub(crate) struct Seen {
 impl Companion {
     /// Starts to watch; nothing is wanted yet.
     pub(crate) fn start(socket: &Path) -> Self {
-        let (wanted, changes) = watch::channel(None);
-        let companion = Self { socket: socket.to_owned(), wanted, seen: Arc::default() };
-        tokio::spawn(companion.clone().follow(changes));
+        let companion = Self {
+            socket: socket.to_owned(),
+            wanted: Arc::default(),
+            turn: Arc::default(),
+            seen: Arc::default(),
+            changed: Arc::default(),
+        };
+        tokio::spawn(companion.clone().follow());
         companion
     }
 
-    /// Wants this configuration. The same one again is no change.
-    pub(crate) fn want(&self, text: String) {
-        self.wanted.send_if_modified(|wanted| {
-            let is_new = wanted.as_ref() != Some(&text);
-            *wanted = Some(text);
-            is_new
-        });
+    /// Wants this configuration, and tells whether vrrpd took it. The same one again is no change.
+    ///
+    /// # Errors
+    /// vrrpd refuses it, or is not there for longer than a restart takes; then it keeps the one
+    /// that it has. That it is not there is no error where nothing is wanted of it.
+    pub(crate) async fn instruct(&self, text: String) -> Result<(), String> {
+        let _turn = self.turn.lock().await;
+        if lock(&self.wanted).as_ref() == Some(&text) {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let order = format!("configure\n{text}");
+        loop {
+            match ask(&self.socket, &order).await {
+                Ok(_) => break,
+                Err(error) if is_absent(&error) && text.is_empty() => break,
+                Err(error) if !is_absent(&error) || began.elapsed() > PATIENCE => {
+                    return Err(error.to_string());
+                }
+                Err(_) => tokio::time::sleep(TRY_AGAIN).await,
+            }
+        }
+        *lock(&self.wanted) = Some(text);
+        Ok(())
     }
 
     /// What was heard last.
     pub(crate) fn seen(&self) -> Seen {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.seen).clone()
+    }
+
+    /// Waits until something else is heard.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Hands a virtual router or a sync group over to another box; `all` is all of them.
@@ -71,10 +107,10 @@ impl Companion {
         ask(&self.socket, &format!("resign {name}")).await.map(drop)
     }
 
-    async fn follow(self, mut changes: watch::Receiver<Option<String>>) {
+    async fn follow(self) {
         loop {
-            let Err(error) = self.converse(&mut changes).await;
-            let is_wanted = changes.borrow().as_ref().is_some_and(|text| !text.is_empty());
+            let Err(error) = self.converse().await;
+            let is_wanted = lock(&self.wanted).as_ref().is_some_and(|text| !text.is_empty());
             self.note(Seen {
                 problem: if is_wanted { error.to_string() } else { String::new() },
                 routers: Vec::new(),
@@ -83,11 +119,8 @@ impl Companion {
         }
     }
 
-    async fn converse(
-        &self,
-        changes: &mut watch::Receiver<Option<String>>,
-    ) -> io::Result<std::convert::Infallible> {
-        let wanted = changes.borrow_and_update().clone();
+    async fn converse(&self) -> io::Result<std::convert::Infallible> {
+        let wanted = lock(&self.wanted).clone();
         if let Some(text) = wanted {
             ask(&self.socket, &format!("configure\n{text}")).await?;
         }
@@ -96,24 +129,15 @@ impl Companion {
         stream.shutdown().await?;
         let mut lines = BufReader::new(stream).lines();
         loop {
-            tokio::select! {
-                line = lines.next_line() => {
-                    line?.ok_or_else(|| io::Error::other("vrrpd has ended"))?;
-                    let state: Told = serde_json::from_str(&ask(&self.socket, "status json").await?)?;
-                    let routers = state.routers.into_iter().map(Into::into).collect();
-                    self.note(Seen { problem: String::new(), routers });
-                }
-                changed = changes.changed() => {
-                    changed.map_err(io::Error::other)?;
-                    let wanted = changes.borrow_and_update().clone().unwrap_or_default();
-                    ask(&self.socket, &format!("configure\n{wanted}")).await?;
-                }
-            }
+            lines.next_line().await?.ok_or_else(|| io::Error::other("vrrpd has ended"))?;
+            let state: Told = serde_json::from_str(&ask(&self.socket, "status json").await?)?;
+            let routers = state.routers.into_iter().map(Into::into).collect();
+            self.note(Seen { problem: String::new(), routers });
         }
     }
 
     fn note(&self, now: Seen) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
         for router in &now.routers {
             let was = seen.routers.iter().find(|was| was.name == router.name);
             if was.is_none_or(|was| was.state != router.state) {
@@ -123,8 +147,21 @@ impl Companion {
         if now.problem != seen.problem && !now.problem.is_empty() {
             crate::log::error(format_args!("vrrpd: {}", now.problem));
         }
+        let is_news = now != *seen;
         *seen = now;
+        if is_news {
+            self.changed.notify_one();
+        }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether it does not run, or is about to: its socket is not there or nobody listens.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
 async fn ask(socket: &Path, request: &str) -> io::Result<String> {

@@ -9,18 +9,20 @@ use mark21_config::{Config, Link};
 use mark21_kernel::{ExtraError, Kernel, OpenError};
 use mark21_reconcile::{Desired, Extra, Overrides};
 
-use crate::core::Origin;
-use crate::store::{Refusal, Store, Stored};
+use crate::core::{Attempt, Origin};
+use crate::store::{Meta, Note, Refusal, Store, Stored};
 use crate::worker::Wanted;
 
 /// Generations tried behind the current one before the box stays closed.
 const OLDER_GENERATIONS: usize = 3;
 
 /// A configuration that can be tried: read and without an error.
-pub(crate) struct Attempt {
-    pub(crate) origin: Origin,
+#[derive(Clone, Debug)]
+pub(crate) struct Payload {
     pub(crate) stored: Stored,
     pub(crate) wanted: Arc<Wanted>,
+    /// Whose it is, for the generation that it becomes.
+    pub(crate) note: Note,
 }
 
 /// Tries operators' files out; it has a kernel of its own from the first one on.
@@ -29,7 +31,7 @@ pub(crate) struct Tryout(Option<Kernel>);
 
 impl Tryout {
     /// What the file beside a configuration asks for; `None` where there is none.
-    fn extra(&mut self, config: &Config, stored: &Stored) -> Result<Option<Extra>, ExtraError> {
+    pub(crate) fn extra(&mut self, config: &Config, stored: &Stored) -> Result<Option<Extra>, ExtraError> {
         let Some(bytes) = &stored.extra else { return Ok(None) };
         if bytes.len() > mark21_config::limits::TEXT_BYTES {
             let limit = mark21_config::limits::TEXT_BYTES >> 20;
@@ -59,7 +61,7 @@ impl Tryout {
 
 /// What the store holds: a candidate that is new and good, then the current generation, then
 /// older ones. What was found wrong on the way comes beside, for status and the log.
-pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt>, Vec<Problem>) {
+pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt<Payload>>, Vec<Problem>) {
     let mut attempts = Vec::new();
     let mut problems = Vec::new();
     let mut wrong = |text: String| {
@@ -79,18 +81,20 @@ pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt>, Vec
         numbers.retain(|number| *number < current);
         numbers.insert(0, current);
     }
-    let generations: Vec<(u32, Stored)> = numbers
+    let generations: Vec<(u32, Stored, Meta)> = numbers
         .into_iter()
-        .take(1 + OLDER_GENERATIONS)
         .filter_map(|number| match store.generation(number) {
-            Ok((stored, _)) => Some((number, stored)),
+            Ok((stored, meta)) => Some((number, stored, meta)),
             Err(error) => {
                 wrong(chain(&error));
                 None
             }
         })
+        // What nobody confirmed was taken back for a reason.
+        .filter(|(_, _, meta)| meta.confirmed)
+        .take(1 + OLDER_GENERATIONS)
         .collect();
-    let running = generations.first().map(|(_, stored)| stored.digest());
+    let running = generations.first().map(|(_, stored, _)| stored.digest());
 
     match store.candidate() {
         Ok(Some(stored)) if Some(stored.digest()) == running => {}
@@ -104,12 +108,14 @@ pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt>, Vec
         Ok(None) => {}
         Err(error) => wrong(chain(&error)),
     }
-    for (number, stored) in generations {
+    for (number, stored, meta) in generations {
         match mark21_config::parse_bytes(&stored.text) {
             Ok(parsed) => match tryout.extra(&parsed.config, &stored) {
                 Ok(extra) => {
                     let wanted = Arc::new(Wanted { config: parsed.config, extra });
-                    attempts.push(Attempt { origin: Origin::Generation(number), stored, wanted });
+                    let note = Note { author: meta.author, comment: meta.comment };
+                    let payload = Some(Payload { stored, wanted, note });
+                    attempts.push(Attempt { origin: Origin::Generation(number), payload });
                 }
                 Err(error) => wrong(format!("generation {number}: {}", chain(&error))),
             },
@@ -119,12 +125,12 @@ pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt>, Vec
     (attempts, problems)
 }
 
-fn candidate(store: &Store, stored: Stored, tryout: &mut Tryout) -> Result<Attempt, String> {
+fn candidate(store: &Store, stored: Stored, tryout: &mut Tryout) -> Result<Attempt<Payload>, String> {
     let digest = stored.digest();
     if let Ok(Some(refusal)) = store.refusal(&digest) {
         return Err(format!("mark21.toml was refused before and is not tried again: {}", refusal.reason));
     }
-    let refuse = |reason: String| {
+    let refuse = |digest: String, reason: String| {
         if let Err(error) = store.refuse(Refusal { digest, reason }) {
             crate::log::error(format_args!("the refusal is not remembered: {}", chain(&error)));
         }
@@ -135,19 +141,23 @@ fn candidate(store: &Store, stored: Stored, tryout: &mut Tryout) -> Result<Attem
             let reason = first_of(&findings);
             let text = String::from_utf8_lossy(&stored.text);
             crate::log::error(format_args!("refused:\n{}", findings.render(&text, "mark21.toml")));
-            refuse(reason.clone());
+            refuse(digest, reason.clone());
             return Err(format!("mark21.toml is refused: {reason}"));
         }
     };
     match tryout.extra(&config, &stored) {
         Ok(extra) => {
             let wanted = Arc::new(Wanted { config, extra });
-            Ok(Attempt { origin: Origin::Candidate, stored, wanted })
+            let note = store.candidate_note(&digest).unwrap_or_else(|| Note {
+                author: "boot".to_owned(),
+                comment: "mark21.toml on the configuration partition".to_owned(),
+            });
+            Ok(Attempt { origin: Origin::Candidate, payload: Some(Payload { stored, wanted, note }) })
         }
         Err(error) => {
             // What could not be tried may be good: the next start tries it again.
             if let ExtraError::Refused(reason) = &error {
-                refuse(reason.clone());
+                refuse(digest, reason.clone());
             }
             Err(format!("the new configuration is refused: {}", chain(&error)))
         }

@@ -17,6 +17,12 @@ pub(crate) fn note(text: Arguments<'_>) {
     keep(format_args!("{text}"));
 }
 
+/// Something that an operator at the console must hear of now.
+pub(crate) fn announce(text: Arguments<'_>) {
+    eprintln!("mark21d: {text}");
+    keep(format_args!("{text}"));
+}
+
 /// Something that is wrong.
 pub(crate) fn error(text: Arguments<'_>) {
     eprintln!("mark21d: error: {text}");

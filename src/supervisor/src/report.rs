@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use mark21_api::status::{Interface, RealServer, Service};
 use mark21_config::{Config, Ftp, Passive, ServiceKind};
-use mark21_reconcile::{DestinationKey, Family, ObservedService, Protocol, ServiceKey};
+use mark21_reconcile::{DestinationKey, Family, Observed, ObservedDestination, Protocol, ServiceKey};
 
+use crate::hand::Hand;
 use crate::worker::Census;
 
 /// The interfaces with what the kernel has on them.
@@ -30,35 +31,30 @@ pub(crate) fn interfaces(config: &Config, census: &Census) -> Vec<Interface> {
         .collect()
 }
 
-/// The services with what IPVS counts.
-pub(crate) fn services(config: &Config, census: &Census) -> Vec<Service> {
+/// The services with what IPVS counts, and what stands above the configuration for a while.
+pub(crate) fn services(config: &Config, hand: &Hand, census: &Census) -> Vec<Service> {
     config
         .services
         .iter()
         .map(|service| {
-            let there: Vec<(ServiceKey, &ObservedService)> = keys(service)
-                .into_iter()
-                .filter_map(|key| Some((key, census.observed.ipvs.services.get(&key)?)))
-                .collect();
-            let mut real_servers = Vec::new();
-            for server in config.real_servers_of(service) {
-                let addresses = [server.v4.map(IpAddr::V4), server.v6.map(IpAddr::V6)];
-                for address in addresses.into_iter().flatten() {
-                    let port = destination_port(service, server);
-                    let key = DestinationKey { address, port };
-                    let seen = there
-                        .iter()
-                        .filter(|(service, _)| service.family() == Family::of(&address))
-                        .find_map(|(_, service)| service.destinations.get(&key));
-                    real_servers.push(RealServer {
+            let configured = config.real_servers_of(service).iter();
+            let servers = configured.map(|server| (server, false));
+            let leaving = hand.leaving(service).map(|server| (server, true));
+            let real_servers = servers.chain(leaving).flat_map(|(server, is_leaving)| {
+                let by_hand = hand.weight_of(service, server);
+                addresses_of(service, server).map(move |key| {
+                    let seen = destination(service, key, &census.observed);
+                    RealServer {
                         address: key.to_string(),
                         weight: seen.map_or(0, |seen| seen.destination.weight),
                         active: seen.map_or(0, |seen| seen.active),
                         inactive: seen.map_or(0, |seen| seen.inactive),
                         persistent: seen.map_or(0, |seen| seen.persistent),
-                    });
-                }
-            }
+                        weight_by_hand: by_hand,
+                        draining: is_leaving || by_hand == Some(0),
+                    }
+                })
+            });
             Service {
                 name: service.name.as_str().to_owned(),
                 kind: kind(&service.kind).to_owned(),
@@ -68,10 +64,38 @@ pub(crate) fn services(config: &Config, census: &Census) -> Vec<Service> {
                     ServiceKind::Ftp(ftp) => Some(passive(ftp)),
                     ServiceKind::Tcp { .. } | ServiceKind::Udp { .. } | ServiceKind::Mark { .. } => None,
                 },
-                real_servers,
+                real_servers: real_servers.collect(),
             }
         })
         .collect()
+}
+
+/// What IPVS has of a server, in each family that it serves.
+pub(crate) fn destinations<'a>(
+    service: &'a mark21_config::Service,
+    server: &mark21_config::RealServer,
+    observed: &'a Observed,
+) -> impl Iterator<Item = &'a ObservedDestination> {
+    addresses_of(service, server).filter_map(|key| destination(service, key, observed))
+}
+
+fn addresses_of(
+    service: &mark21_config::Service,
+    server: &mark21_config::RealServer,
+) -> impl Iterator<Item = DestinationKey> + use<> {
+    let port = destination_port(service, server);
+    server.addresses().map(move |address| DestinationKey { address, port })
+}
+
+fn destination<'a>(
+    service: &mark21_config::Service,
+    key: DestinationKey,
+    observed: &'a Observed,
+) -> Option<&'a ObservedDestination> {
+    let family = Family::of(&key.address);
+    let keys = keys(service).into_iter().filter(|service| service.family() == family);
+    keys.filter_map(|service| observed.ipvs.services.get(&service))
+        .find_map(|service| service.destinations.get(&key))
 }
 
 fn keys(service: &mark21_config::Service) -> Vec<ServiceKey> {

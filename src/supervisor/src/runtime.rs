@@ -1,14 +1,14 @@
 //! The event loop: joins the decisions of [`Core`] with the kernel, the store and the service.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use mark21_api::status::{Boot, Configuration, Firmware, Problem, State, Status};
+use mark21_api::status::{Boot, Firmware, State, Status};
 use mark21_config::Config;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,28 +16,34 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::companion::{self, Companion};
-use crate::core::{Command, Core, Event, Origin, Outcome};
-use crate::load::{self, Attempt, Tryout, chain};
-use crate::service::{self, Request};
-use crate::store::{Refusal, Store};
+use crate::core::{Command, Core, Event};
+use crate::door::Door;
+use crate::feed::{Feed, News};
+use crate::hand::Hand;
+use crate::load::{self, Payload, Tryout, chain};
+use crate::store::{Current, Refusal, Store};
 use crate::watchdog::{self, Watchdog};
 use crate::worker::{self, Census, Order, Report, Subject, Wanted};
-use crate::{Options, bus, clock, files, firmware, report, server_config, watch};
+use crate::{Options, bus, clock, files, firmware, listen, watch};
+
+mod answer;
+mod change;
+
+pub(crate) use change::{Answer, Change, Weight};
 
 /// Reports that wait: one convergence and one look at most are under way.
 const REPORTS: usize = 4;
-/// Figures younger than this are handed out again, so that a flood of status calls costs the
-/// kernel nothing.
-const FRESH: Duration = Duration::from_millis(200);
+/// Events of the store and of vrrpd that wait: one of each at most is under way.
+const EVENTS: usize = 4;
 /// Status calls that wait for one look; more are refused.
 const WAITING: usize = 64;
 
 struct Runtime {
-    core: Core,
-    attempts: Vec<Attempt>,
+    core: Core<Payload>,
     store: Store,
     options: Options,
     orders: SyncSender<Order>,
+    events: mpsc::Sender<Event<Payload>>,
     census: Option<Census>,
     waiting: Vec<oneshot::Sender<Status>>,
     firmware: Firmware,
@@ -45,8 +51,18 @@ struct Runtime {
     watchdog: Watchdog,
     bus: Arc<AtomicBool>,
     companion: Companion,
+    feed: Feed,
+    hand: Hand,
+    /// The configuration that the kernel was last brought to, with none for the fail-secure state.
+    applied: Option<Option<Arc<Wanted>>>,
+    /// Who waits for the end of a change.
+    change: Option<change::Caller>,
+    /// Who waits for a weight to be in the kernel.
+    reweighing: Vec<change::Reweighing>,
     /// Where the watch leaves its signs; `None` once it runs.
     signs: Option<mpsc::Sender<()>>,
+    /// Whether the kernel tells of foreign changes.
+    is_watched: bool,
     /// When the kernel's owner was given the order that it has not reported on yet.
     ordered: Option<Instant>,
 }
@@ -57,28 +73,32 @@ struct Runtime {
 /// What the supervisor cannot do without is not to be had: the kernel's sockets, its own socket.
 pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let started = clock::since_kernel_start();
-    let (requests, mut asked) = service::queue();
     let companion = Companion::start(Path::new(companion::SOCKET));
-    service::listen(&options.run.join("api.sock"), requests.clone(), companion.clone())?;
-    let bus = bus::serve(requests, companion.clone());
+    let store = Store::new(&options.config);
+    let feed = Feed::new();
+    let (door, mut asked) = Door::new(companion.clone(), store.clone(), feed.clone());
+    listen::listen(&options.run.join("api.sock"), door.clone())?;
+    let bus = bus::serve(door);
     let (told, mut reports) = mpsc::channel(REPORTS);
     let orders = worker::start(told)?;
     let (signs, mut disturbed) = watch::channel();
+    let (events, mut happened) = mpsc::channel(EVENTS);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
-    let store = Store::new(&options.config);
+    if let Err(error) = store.tidy() {
+        crate::log::error(format_args!("{}", chain(&error)));
+    }
     let (attempts, standing) = load::attempts(&store, &mut Tryout::default());
     for problem in &standing {
         crate::log::error(format_args!("{}: {}", problem.subject, problem.text));
     }
-    let origins = attempts.iter().map(|attempt| attempt.origin).collect();
-    let (core, commands) = Core::start(Instant::now(), origins, standing);
+    let (core, commands) = Core::start(Instant::now(), attempts, standing);
     let mut runtime = Runtime {
         core,
-        attempts,
         store,
         orders,
+        events,
         census: None,
         waiting: Vec::new(),
         firmware: firmware::read(Path::new("/etc/os-release")),
@@ -86,7 +106,13 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         watchdog: Watchdog::arm(&options.watchdog),
         bus,
         companion,
+        feed,
+        hand: Hand::default(),
+        applied: None,
+        change: None,
+        reweighing: Vec::new(),
         signs: Some(signs),
+        is_watched: false,
         ordered: None,
         options,
     };
@@ -105,15 +131,24 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         let event = tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            Some(request) = asked.recv() => {
-                runtime.answer(request);
-                continue;
-            }
+            Some(request) = asked.recv() => match runtime.answer(request) {
+                Some(event) => event,
+                None => continue,
+            },
             Some(report) = reports.recv() => match runtime.take(report) {
                 Some(event) => event,
                 None => continue,
             },
-            Some(()) = disturbed.recv() => Event::Disturbed,
+            Some(event) = happened.recv() => event,
+            sign = disturbed.recv(), if runtime.is_watched => {
+                // Without the watch, every look is a whole one.
+                runtime.is_watched = sign.is_some();
+                Event::Disturbed
+            }
+            () = runtime.companion.changed() => {
+                runtime.publish();
+                continue;
+            }
             _ = meals.tick() => {
                 runtime.feed();
                 continue;
@@ -126,31 +161,36 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
 }
 
 impl Runtime {
-    fn subject(&self, position: usize) -> Subject {
-        self.attempts.get(position).map(|attempt| Arc::clone(&attempt.wanted))
+    /// What the kernel is to be brought to: what runs or is tried, under the operator's hand.
+    fn subject(&self) -> Subject {
+        let wanted = self.core.running().map(|payload| Arc::clone(&payload.wanted));
+        let overrides = wanted.as_ref().map(|wanted| self.hand.overrides(&wanted.config));
+        Subject { wanted, overrides: overrides.unwrap_or_default() }
     }
 
     /// The configuration that runs, or is being tried.
     fn config(&self) -> Option<&Config> {
-        self.attempts.get(self.core.position()).map(|attempt| &*attempt.wanted.config)
+        self.core.running().map(|payload| &*payload.wanted.config)
     }
 
     fn perform(&mut self, commands: Vec<Command>) -> io::Result<()> {
-        let mut commands: std::collections::VecDeque<Command> = commands.into();
+        let mut commands = VecDeque::from(commands);
         while let Some(command) = commands.pop_front() {
             match command {
-                Command::Converge { position, partial } => {
-                    let subject = self.subject(position);
-                    let system = subject.as_ref().map(|wanted| &wanted.config.system);
-                    if let Err(error) = files::generate(&self.options.run, system) {
-                        crate::log::error(format_args!("host name and resolvers: {error}"));
-                    }
-                    self.order(Order::Converge { subject, partial })?;
+                Command::Converge(mut manner) => {
+                    manner.whole |= !self.is_watched;
+                    self.enter();
+                    let subject = self.subject();
+                    self.order(Order::Converge { subject, manner })?;
                 }
-                Command::Save => {
-                    let saved = self.save();
-                    commands.extend(self.core.handle(Instant::now(), Event::Saved(saved)));
+                Command::Instruct => {
+                    let (told, events) = (self.instruct(), self.events.clone());
+                    // When the runtime has ended, nobody waits for this.
+                    tokio::spawn(async move { drop(events.send(Event::Instructed(told.await)).await) });
                 }
+                Command::Want => drop(tokio::spawn(self.instruct())),
+                Command::Save { current } => self.save(if current { Current::Named } else { Current::Later }),
+                Command::Name(number) => self.name(number),
                 Command::Refuse(reason) => self.refuse(reason),
                 Command::Ready => self.ready(),
                 Command::Repaired(changes) => {
@@ -161,8 +201,22 @@ impl Runtime {
                 Command::Complain(problem) => {
                     crate::log::error(format_args!("{}: {}", problem.subject, problem.text));
                 }
+                Command::Answer(result) => self.changed(result),
+                Command::Announce { generation, seconds } => {
+                    crate::log::announce(format_args!(
+                        "generation {generation} goes back in {seconds} s unless it is confirmed"
+                    ));
+                    self.feed.tell(News::RollbackAnnounced { generation, seconds });
+                }
+                Command::WentBack { from, to, why } => {
+                    let from = from.unwrap_or_default();
+                    crate::log::announce(format_args!("back from generation {from} to {to}: {why}"));
+                    let to = to.generation().unwrap_or_default();
+                    self.feed.tell(News::RolledBack { from, to, reason: why });
+                }
             }
         }
+        self.publish();
         Ok(())
     }
 
@@ -177,29 +231,70 @@ impl Runtime {
         self.orders.try_send(order).map_err(|error| io::Error::other(format!("the kernel's owner: {error}")))
     }
 
-    fn save(&self) -> Result<u32, String> {
-        let attempt = self.attempts.get(self.core.position()).ok_or("there is nothing to save")?;
-        self.store.save(&attempt.stored, "boot", "candidate on the partition").map_err(|error| {
-            format!("the configuration runs but could not be saved as a generation: {}", chain(&error))
-        })
+    /// What belongs to the configuration that the kernel is about to be brought to.
+    fn enter(&mut self) {
+        for waiting in &mut self.reweighing {
+            waiting.is_ordered = true;
+        }
+        let next = self.core.running().map(|payload| Arc::clone(&payload.wanted));
+        match (&self.applied, &next) {
+            (Some(Some(from)), Some(to)) if Arc::ptr_eq(from, to) => return,
+            (Some(None), None) => return,
+            (Some(Some(from)), Some(to)) => self.hand.leave(&from.config, &to.config),
+            (Some(Some(_) | None) | None, _) => {}
+        }
+        let system = next.as_ref().map(|wanted| &wanted.config.system);
+        if let Err(error) = files::generate(&self.options.run, system) {
+            crate::log::error(format_args!("host name and resolvers: {error}"));
+        }
+        self.applied = Some(next);
+    }
+
+    /// Tells vrrpd what is wanted of it: only now that everything it relies on stands.
+    fn instruct(&self) -> impl Future<Output = Result<(), String>> + use<> {
+        let wanted = self
+            .config()
+            .zip(self.census.as_ref())
+            .map(|(config, census)| companion::configuration(config, &census.desired));
+        let companion = self.companion.clone();
+        async move { companion.instruct(wanted.unwrap_or_default()).await }
+    }
+
+    /// Beside the event loop, because a slow disk may take seconds.
+    fn save(&self, current: Current) {
+        let Some(payload) = self.core.running().cloned() else { return };
+        let (store, events) = (self.store.clone(), self.events.clone());
+        tokio::task::spawn_blocking(move || {
+            let saved = store.save(&payload.stored, &payload.note, current).map_err(|error| {
+                format!("the configuration could not be saved as a generation: {}", chain(&error))
+            });
+            drop(events.blocking_send(Event::Saved(saved)));
+        });
+    }
+
+    fn name(&self, number: u32) {
+        let (store, events) = (self.store.clone(), self.events.clone());
+        tokio::task::spawn_blocking(move || {
+            let named = store.name_current(number).map_err(|error| chain(&error));
+            drop(events.blocking_send(Event::Named(named)));
+        });
     }
 
     fn refuse(&self, reason: String) {
-        let refused = self.attempts.iter().find(|attempt| attempt.origin == Origin::Candidate);
-        if let Some(attempt) = refused {
-            let refusal = Refusal { digest: attempt.stored.digest(), reason };
-            if let Err(error) = self.store.refuse(refusal) {
-                crate::log::error(format_args!("the refusal is not remembered: {}", chain(&error)));
-            }
+        let Ok(Some(candidate)) = self.store.candidate() else { return };
+        if let Err(error) = self.store.refuse(Refusal { digest: candidate.digest(), reason }) {
+            crate::log::error(format_args!("the refusal is not remembered: {}", chain(&error)));
         }
     }
 
     fn ready(&mut self) {
         let proven = clock::since_kernel_start();
         self.boot.kernel_to_proven_ms = Some(millis(proven));
-        if let Some(Err(error)) = self.signs.take().map(watch::start) {
+        match self.signs.take().map(watch::start) {
+            Some(Ok(())) => self.is_watched = true,
             // The look every few seconds still finds what was changed.
-            crate::log::error(format_args!("the kernel is not watched: {error}"));
+            Some(Err(error)) => crate::log::error(format_args!("the kernel is not watched: {error}")),
+            None => {}
         }
         let state = self.core.state();
         crate::log::note(format_args!(
@@ -215,14 +310,13 @@ impl Runtime {
         }
     }
 
-    fn take(&mut self, report: Report) -> Option<Event> {
+    fn take(&mut self, report: Report) -> Option<Event<Payload>> {
         self.ordered = None;
         match report {
             Report::Converged { outcome, took, census } => {
                 self.census = census.or(self.census.take());
-                if matches!(outcome, Outcome::Proven(_)) {
-                    self.hand_over_roles();
-                }
+                self.reweighed(&outcome);
+                self.release();
                 Some(Event::Converged { outcome, took })
             }
             Report::Looked(census) => {
@@ -237,104 +331,18 @@ impl Runtime {
         }
     }
 
-    fn answer(&mut self, request: Request) {
-        match request {
-            Request::Status(answer) => {
-                let is_fresh = self.census.as_ref().is_some_and(|census| census.taken.elapsed() < FRESH);
-                let is_starting = self.core.state() == State::Starting;
-                let looking = !self.waiting.is_empty();
-                if is_fresh || is_starting || self.waiting.len() == WAITING {
-                    drop(answer.send(self.status()));
-                } else if looking || self.look().is_ok() {
-                    self.waiting.push(answer);
-                } else {
-                    drop(answer.send(self.status()));
-                }
-            }
-            Request::Firewall(answer) => {
-                let running = self.attempts.get(self.core.position());
-                let text = running.map(|attempt| String::from_utf8_lossy(&attempt.stored.text).into_owned());
-                drop(self.order(Order::Firewall(text.unwrap_or_default(), answer)));
-            }
-            Request::ServerConfig(name, answer) => drop(answer.send(self.server_config(&name))),
-            Request::Plan(config, answer) => {
-                let running = self.subject(self.core.position());
-                let subject = match config {
-                    // Another configuration beside the same extra.nft.
-                    Some(config) => {
-                        let extra = running.and_then(|running| running.extra.clone());
-                        Some(Arc::new(Wanted { config, extra }))
-                    }
-                    None => running,
-                };
-                // A full queue drops the answer's sender, and the caller is told so.
-                drop(self.order(Order::Plan(subject, answer)));
-            }
+    /// Lets servers go that have left the configuration and whose last session has ended.
+    fn release(&mut self) {
+        let Some(applied) = self.applied.clone().flatten() else { return };
+        let Some(census) = &self.census else { return };
+        if self.hand.release(&applied.config, &census.observed) {
+            // The next look takes them out; nothing waits for it.
+            crate::log::note(format_args!("a server that was leaving has finished its last session"));
         }
     }
 
-    fn server_config(&self, name: &str) -> Result<HashMap<String, String>, String> {
-        let config = self.config().ok_or("no configuration runs")?;
-        let service =
-            config.services.iter().find(|service| service.name.as_str() == name).ok_or_else(|| {
-                let names: Vec<&str> = config.services.iter().map(|service| service.name.as_str()).collect();
-                format!("there is no service {name:?}; there are: {}", names.join(", "))
-            })?;
-        let lines =
-            server_config::of(service).ok_or_else(|| format!("service {name:?} does not carry FTP"))?;
-        Ok(lines.into_iter().map(|lines| (lines.program.to_owned(), lines.text)).collect())
-    }
-
-    /// Tells vrrpd what is wanted of it: only now that everything it relies on stands.
-    fn hand_over_roles(&self) {
-        let wanted = self
-            .config()
-            .zip(self.census.as_ref())
-            .map(|(config, census)| companion::configuration(config, &census.desired));
-        self.companion.want(wanted.unwrap_or_default());
-    }
-
-    fn look(&mut self) -> io::Result<()> {
-        let subject = self.subject(self.core.position());
-        self.order(Order::Look(subject))
-    }
-
-    fn status(&self) -> Status {
-        let position = self.core.position();
-        let config = self.config();
-        let mut status = Status {
-            state: self.core.state(),
-            hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            firmware: self.firmware.clone(),
-            configuration: Configuration {
-                generation: match self.core.origin() {
-                    Origin::Generation(number) => Some(number),
-                    Origin::Candidate | Origin::FailSecure => None,
-                },
-                at_boot: self.store.current().unwrap_or_default(),
-                digest: self
-                    .attempts
-                    .get(position)
-                    .map(|attempt| attempt.stored.digest())
-                    .unwrap_or_default(),
-            },
-            boot: self.boot,
-            watchdog: self.watchdog.is_armed(),
-            bus: self.bus.load(Ordering::Relaxed),
-            problems: self.core.problems().cloned().collect(),
-            ..Status::default()
-        };
-        let companion = self.companion.seen();
-        if !companion.problem.is_empty() {
-            status.problems.push(Problem { subject: "vrrpd".to_owned(), text: companion.problem });
-        }
-        status.virtual_routers = companion.routers;
-        if let (Some(config), Some(census)) = (config, &self.census) {
-            status.age_ms = millis(census.taken.elapsed());
-            status.interfaces = report::interfaces(config, census);
-            status.services = report::services(config, census);
-        }
-        status
+    fn is_starting(&self) -> bool {
+        self.core.state() == State::Starting
     }
 }
 

@@ -1,234 +1,296 @@
-//! The D-Bus service: who may connect, and the objects that answer.
-//!
-//! A call that needs the kernel or the running configuration is a [`Request`] to the runtime,
-//! which answers on the channel that comes with it. Nothing here decides anything.
+//! The object that stands for the box. Each method asks the [`Door`]; what changes anything asks
+//! for the right to do so first.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use mark21_api::dict::{self, Dict};
-use mark21_api::status::{Firewall, PlanReport, Status};
+use mark21_api::status::CommitOptions;
 use mark21_api::verdict;
-use mark21_config::Config;
-use tokio::net::UnixListener;
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use zbus::connection::Builder;
-use zbus::{Connection, Guid, fdo};
+use zbus::fdo::{Error, Result};
+use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, interface};
 
-use crate::companion::Companion;
+use crate::door::{Door, beside};
+use crate::listen::user_name;
 
-/// Requests that wait for the runtime; a caller beyond them waits for its turn.
-const REQUESTS: usize = 16;
-/// Connections served at a time; one beyond them waits in the kernel's queue.
-const CONNECTIONS: usize = 32;
-/// A client that does not finish its handshake in this time is cut off.
-const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Log lines handed out in one call at most.
 const LOG_LINES: u32 = 1000;
 
-/// What the runtime is asked.
-#[derive(Debug)]
-pub(crate) enum Request {
-    /// The whole status.
-    Status(oneshot::Sender<Status>),
-    /// The changes that lead to this configuration, or to the running one.
-    Plan(Option<Box<Config>>, oneshot::Sender<Result<PlanReport, String>>),
-    /// The firewall's rules with their counters.
-    Firewall(oneshot::Sender<Result<Firewall, String>>),
-    /// What the FTP servers behind this service must carry, by program.
-    ServerConfig(String, oneshot::Sender<Result<HashMap<String, String>, String>>),
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) rights: Rights,
+    /// His user name; empty where each message has a sender of its own.
+    pub(crate) name: String,
 }
 
-/// Where requests are put.
-pub(crate) type Requests = mpsc::Sender<Request>;
-
-/// A queue of requests with its bound.
-pub(crate) fn queue() -> (Requests, mpsc::Receiver<Request>) {
-    mpsc::channel(REQUESTS)
-}
-
-/// Serves the interface peer to peer on a socket that everybody on the box may open.
-///
-/// # Errors
-/// The socket cannot be made.
-pub(crate) fn listen(socket: &Path, requests: Requests, companion: Companion) -> io::Result<()> {
-    match fs::remove_file(socket) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = UnixListener::bind(socket)?;
-    fs::set_permissions(socket, fs::Permissions::from_mode(0o666))?;
-    tokio::spawn(accept(listener, requests, companion));
-    Ok(())
-}
-
-async fn accept(listener: UnixListener, requests: Requests, companion: Companion) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let director = Director::new(requests.clone(), companion.clone(), caller(&stream));
-                tokio::spawn(async move {
-                    let served = tokio::time::timeout(HANDSHAKE, serve(stream, director)).await;
-                    if let Ok(Ok(connection)) = served {
-                        connection.closed().await;
-                    }
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                // Out of descriptors, most likely: waiting is all that helps.
-                crate::log::error(format_args!("a client could not be let in: {error}"));
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
-}
-
-async fn serve(stream: tokio::net::UnixStream, director: Director) -> zbus::Result<Connection> {
-    let stream: UnixStream = stream.into_std().map_err(|error| zbus::Error::InputOutput(Arc::new(error)))?;
-    Builder::unix_stream(stream)
-        .server(Guid::generate())
-        .p2p()
-        .serve_at(mark21_api::DIRECTOR_PATH, director)
-        .build()
-        .await
-}
-
-/// By the peer's credentials, which the kernel vouches for (unix(7), SO_PEERCRED).
-fn caller(stream: &tokio::net::UnixStream) -> Caller {
-    let admins = group_id(&fs::read_to_string("/etc/group").unwrap_or_default(), "admin");
-    match stream.peer_cred() {
-        Ok(peer) if peer.uid() == 0 || Some(peer.gid()) == admins => Caller::Admin,
-        Ok(_) | Err(_) => Caller::Reader,
-    }
-}
-
-/// The number of a group in the text of /etc/group (group(5)).
-fn group_id(text: &str, name: &str) -> Option<u32> {
-    let line = text.lines().find(|line| line.split(':').next() == Some(name))?;
-    line.split(':').nth(2)?.parse().ok()
+/// What a caller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rights {
+    /// Read, but no secrets.
+    Read,
+    /// Read all and change: root, the group `admin`, or whom the bus's policy let through.
+    Change,
 }
 
 /// The box as a whole, as the interface sees it.
 pub(crate) struct Director {
-    requests: Requests,
-    companion: Companion,
+    door: Door,
     caller: Caller,
 }
 
-/// What the caller of a method may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Caller {
-    /// Read.
-    Reader,
-    /// Read and change: root, the group `admin`, or whom the bus's policy let through.
-    Admin,
-}
-
-#[zbus::interface(name = "org.mark21.Director1")]
+#[interface(name = "org.mark21.Director1")]
 impl Director {
-    async fn status(&self) -> fdo::Result<Dict> {
-        let (answer, status) = oneshot::channel();
-        self.ask(Request::Status(answer)).await?;
-        to_dict(&status.await.map_err(|_| stopping())?)
+    /// Everything that the box knows of itself, as one consistent snapshot.
+    async fn status(&self) -> Result<Dict> {
+        to_dict(&self.door.status().await?)
     }
 
-    async fn check(&self, text: &str) -> fdo::Result<Dict> {
+    /// Reads a configuration text and tells what is wrong with it, changing nothing.
+    async fn check(&self, text: &str) -> Result<Dict> {
         let text = text.to_owned();
         to_dict(&beside(move || verdict::check(text.as_bytes(), "configuration").0).await?)
     }
 
-    async fn plan(&self, text: &str) -> fdo::Result<Dict> {
-        let config = if text.is_empty() {
-            None
-        } else {
-            let text = text.to_owned();
-            let parsed = beside(move || mark21_config::parse(&text)).await?;
-            Some(parsed.map_err(|findings| fdo::Error::InvalidArgs(findings.to_string()))?.config)
-        };
-        let (answer, plan) = oneshot::channel();
-        self.ask(Request::Plan(config, answer)).await?;
-        let plan = plan.await.map_err(|_| stopping())?;
-        to_dict(&plan.map_err(fdo::Error::Failed)?)
+    /// What applying this text would change, changing nothing; an empty text is the running
+    /// configuration compared with the kernel.
+    async fn plan(&self, text: &str) -> Result<Dict> {
+        to_dict(&self.door.plan(text).await?)
     }
 
-    async fn resign(&self, name: &str) -> fdo::Result<()> {
-        self.require_admin()?;
-        self.companion.resign(name).await.map_err(|error| fdo::Error::Failed(error.to_string()))
+    /// Hands virtual routers over to the other box: one by its name, a sync group by its name, or
+    /// `all`.
+    async fn resign(&self, name: &str) -> Result<()> {
+        self.may_change()?;
+        self.door.resign(name).await
     }
 
-    async fn firewall(&self) -> fdo::Result<Dict> {
-        let (answer, rules) = oneshot::channel();
-        self.ask(Request::Firewall(answer)).await?;
-        to_dict(&rules.await.map_err(|_| stopping())?.map_err(fdo::Error::Failed)?)
+    /// The firewall's rules with their counters and causes.
+    async fn firewall(&self) -> Result<Dict> {
+        to_dict(&self.door.firewall().await?)
     }
 
-    async fn server_config(&self, service: &str) -> fdo::Result<HashMap<String, String>> {
-        let (answer, lines) = oneshot::channel();
-        self.ask(Request::ServerConfig(service.to_owned(), answer)).await?;
-        lines.await.map_err(|_| stopping())?.map_err(fdo::Error::InvalidArgs)
+    /// What the FTP servers behind a service must carry, by the server program's name.
+    async fn server_config(&self, service: &str) -> Result<HashMap<String, String>> {
+        self.door.server_config(service).await
     }
 
+    /// The newest lines of the supervisor's log, oldest first.
     #[expect(clippy::unused_self, reason = "the interface macro wants a method")]
     fn log(&self, lines: u32) -> Vec<String> {
         crate::log::newest(usize::try_from(lines.min(LOG_LINES)).unwrap_or(usize::MAX))
     }
+
+    /// The configurations that ran, oldest first.
+    async fn generations(&self) -> Result<Vec<Dict>> {
+        self.door.generations().await?.iter().map(to_dict).collect()
+    }
+
+    /// A generation with its files; number 0 is what runs now.
+    async fn read_generation(&self, number: u32) -> Result<Dict> {
+        self.may_change()?;
+        to_dict(&self.door.read_generation(number).await?)
+    }
+
+    /// Applies a configuration, proves it, and saves it as a generation; when any part refuses, all
+    /// is put back. Options: `confirm` u (10-86400 s), `author` s, `comment` s, `at_reboot` b,
+    /// `extra` s (the text of extra.nft; absent keeps it, empty removes it).
+    async fn commit(
+        &self,
+        text: &str,
+        options: Dict,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Dict> {
+        self.may_change()?;
+        let caller = self.name(&header, connection).await;
+        to_dict(&self.door.commit(text, from_dict(options)?, &caller).await?)
+    }
+
+    /// Keeps the change that waits for its confirmation; its generation.
+    async fn confirm(&self) -> Result<u32> {
+        self.may_change()?;
+        self.door.confirm().await
+    }
+
+    /// Commits an older generation anew, with the options of Commit; number 0 takes back what is
+    /// unconfirmed.
+    async fn rollback(
+        &self,
+        generation: u32,
+        options: Dict,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Dict> {
+        self.may_change()?;
+        let caller = self.name(&header, connection).await;
+        to_dict(&self.door.rollback(generation, from_dict(options)?, &caller).await?)
+    }
+
+    /// Sets a real server's weight, for the moment or, with `save`, for good. The server is named by
+    /// its address, or by address and port.
+    async fn set_weight(
+        &self,
+        service: &str,
+        server: &str,
+        weight: u16,
+        save: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<()> {
+        self.may_change()?;
+        let caller = self.name(&header, connection).await;
+        self.door.weigh(service, server, Some(weight), save.then_some(weight), &caller).await
+    }
+
+    /// Gives a server no new sessions; those that it has go on.
+    async fn drain(
+        &self,
+        service: &str,
+        server: &str,
+        save: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<()> {
+        self.may_change()?;
+        let caller = self.name(&header, connection).await;
+        self.door.weigh(service, server, Some(0), save.then_some(0), &caller).await
+    }
+
+    /// Gives a server the configuration's weight again.
+    async fn undrain(
+        &self,
+        service: &str,
+        server: &str,
+        save: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<()> {
+        self.may_change()?;
+        let caller = self.name(&header, connection).await;
+        let is_saved_as_drained = save && self.door.saved_weight(service, server).await? == 0;
+        self.door.weigh(service, server, None, is_saved_as_drained.then_some(1), &caller).await
+    }
+
+    /// Starts the box anew.
+    fn reboot(&self) -> Result<()> {
+        self.may_change()?;
+        start_anew()
+    }
+
+    /// Forgets every configuration and starts the box anew.
+    async fn factory_reset(&self) -> Result<()> {
+        self.may_change()?;
+        self.door.clear().await?;
+        start_anew()
+    }
+
+    /// What the box does: `starting`, `serving`, `degraded` or `fail-secure`.
+    #[zbus(property)]
+    fn state(&self) -> String {
+        self.door.feed.latest().state.word().to_owned()
+    }
+
+    /// The host name.
+    #[zbus(property)]
+    fn hostname(&self) -> String {
+        self.door.feed.latest().hostname.clone()
+    }
+
+    /// The firmware's version.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn version(&self) -> String {
+        self.door.feed.latest().firmware.version.clone()
+    }
+
+    /// The generation that runs; 0 for none.
+    #[zbus(property)]
+    fn generation(&self) -> u32 {
+        self.door.feed.latest().configuration.generation.unwrap_or_default()
+    }
+
+    /// The generation that the box starts with; 0 for none.
+    #[zbus(property)]
+    fn generation_at_boot(&self) -> u32 {
+        self.door.feed.latest().configuration.at_boot.unwrap_or_default()
+    }
+
+    /// The generation that waits for its confirmation; 0 for none.
+    #[zbus(property)]
+    fn unconfirmed(&self) -> u32 {
+        self.door.feed.latest().configuration.unconfirmed.map_or(0, |waiting| waiting.generation)
+    }
+
+    /// What is wrong now, worst first, each with its subject.
+    #[zbus(property)]
+    fn problems(&self) -> Vec<(String, String)> {
+        let latest = self.door.feed.latest();
+        latest.problems.iter().map(|problem| (problem.subject.clone(), problem.text.clone())).collect()
+    }
+
+    /// The box will go back from this generation in so many seconds unless somebody confirms.
+    #[zbus(signal)]
+    pub(crate) async fn rollback_announced(
+        emitter: &SignalEmitter<'_>,
+        generation: u32,
+        seconds: u32,
+    ) -> zbus::Result<()>;
+
+    /// The box has gone back from one generation to another (0 for none), and why.
+    #[zbus(signal)]
+    pub(crate) async fn rolled_back(
+        emitter: &SignalEmitter<'_>,
+        from: u32,
+        to: u32,
+        reason: &str,
+    ) -> zbus::Result<()>;
+
+    /// A generation now runs.
+    #[zbus(signal)]
+    pub(crate) async fn committed(
+        emitter: &SignalEmitter<'_>,
+        generation: u32,
+        author: &str,
+    ) -> zbus::Result<()>;
 }
 
 impl Director {
-    pub(crate) fn new(requests: Requests, companion: Companion, caller: Caller) -> Self {
-        Self { requests, companion, caller }
+    pub(crate) fn new(door: Door, caller: Caller) -> Self {
+        Self { door, caller }
     }
 
-    fn require_admin(&self) -> fdo::Result<()> {
-        match self.caller {
-            Caller::Admin => Ok(()),
-            Caller::Reader => {
-                Err(fdo::Error::AccessDenied("only root and the group admin may do this".into()))
-            }
+    fn may_change(&self) -> Result<()> {
+        match self.caller.rights {
+            Rights::Change => Ok(()),
+            Rights::Read => Err(Error::AccessDenied("only root and the group admin may do this".to_owned())),
         }
     }
 
-    async fn ask(&self, request: Request) -> fdo::Result<()> {
-        self.requests.send(request).await.map_err(|_| stopping())
+    /// Who sent a message: by the connection's own peer, or as the bus knows its sender.
+    async fn name(&self, header: &Header<'_>, connection: &Connection) -> String {
+        if !self.caller.name.is_empty() {
+            return self.caller.name.clone();
+        }
+        let Some(sender) = header.sender() else { return "unknown".to_owned() };
+        let Ok(bus) = zbus::fdo::DBusProxy::new(connection).await else { return "unknown".to_owned() };
+        bus.get_connection_unix_user(sender.clone().into())
+            .await
+            .map_or_else(|_| "unknown".to_owned(), user_name)
     }
 }
 
-/// Reads a text beside the event loop: a mebibyte of nonsense takes seconds, and the loop has to
-/// turn meanwhile. One at a time, whoever asks.
-async fn beside<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> fdo::Result<T> {
-    static TURN: Semaphore = Semaphore::const_new(1);
-    let turn = TURN.acquire().await.map_err(|_| stopping())?;
-    let done = tokio::task::spawn_blocking(read).await.map_err(|error| fdo::Error::Failed(error.to_string()));
-    drop(turn);
-    done
+/// Asks init for a clean start: BusyBox and systemd both take SIGINT for Ctrl-Alt-Del.
+fn start_anew() -> Result<()> {
+    crate::log::announce(format_args!("the box starts anew"));
+    rustix::process::kill_process(rustix::process::Pid::INIT, rustix::process::Signal::INT)
+        .map_err(|error| Error::Failed(format!("init cannot be asked: {error}")))
 }
 
-fn stopping() -> fdo::Error {
-    fdo::Error::Failed("mark21d is stopping".to_owned())
+fn to_dict<T: serde::Serialize>(value: &T) -> Result<Dict> {
+    dict::to_dict(value).map_err(|error| Error::Failed(error.to_string()))
 }
 
-fn to_dict<T: serde::Serialize>(value: &T) -> fdo::Result<Dict> {
-    dict::to_dict(value).map_err(|error| fdo::Error::Failed(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_is_found_by_its_whole_name() {
-        let text = "root:x:0:\nadministrators:x:7:\nadmin:x:1000:\n";
-        assert_eq!(group_id(text, "admin"), Some(1000));
-        assert_eq!(group_id(text, "adm"), None);
-        assert_eq!(group_id("admin\nadmin:x:", "admin"), None);
-    }
+fn from_dict(options: Dict) -> Result<CommitOptions> {
+    dict::from_dict(options).map_err(|error| Error::InvalidArgs(format!("the options: {error}")))
 }

@@ -1,9 +1,10 @@
 //! The configuration partition: the candidate, the generations, and which of them is current.
 //!
 //! ```text
-//! mark21.toml, extra.nft       the candidate: what a person puts there
+//! mark21.toml, extra.nft       the candidate: what a person or a commit put there
 //! generations/0007/            mark21.toml, extra.nft, meta.json: applied and proven once
 //! current                      "0007"
+//! note.json                    whose the candidate is, when a commit for the next start made it
 //! refused                      a line for each candidate that failed: digest, tab, reason
 //! ```
 //! The partition is mounted read-only; [`Store`] makes it writable only for the moment of a
@@ -11,25 +12,23 @@
 //! own, so that a power cut at any instant leaves the old state or the new one, whole. It never
 //! reads a configuration's meaning.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
-use rustix::mount::MountFlags;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+mod disk;
 #[cfg(test)]
 mod tests;
+
+use disk::{Window, failed, read_file, remove_file, remove_tree, replace, sync_folder, write_whole};
 
 /// Generations kept; the oldest beyond them goes in the write window of a new one.
 const GENERATIONS_KEPT: usize = 32;
 /// Refused candidates remembered.
 const REFUSALS_KEPT: usize = 16;
-/// Bytes read of any file here: one more than the longest legal text, so that a longer one is
-/// still seen to be too long.
-const READ_LIMIT: u64 = mark21_config::limits::TEXT_BYTES as u64 + 1;
 
 /// A configuration as it lies on the partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +64,20 @@ pub(crate) struct Meta {
     pub(crate) comment: String,
     /// [`Stored::digest`] of what belongs to it.
     pub(crate) digest: String,
+    /// It needed no confirmation, or has one. Only such a one is started with.
+    #[serde(default = "is_confirmed")]
+    pub(crate) confirmed: bool,
+}
+
+fn is_confirmed() -> bool {
+    true
+}
+
+/// Whose a generation is, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub(crate) author: String,
+    pub(crate) comment: String,
 }
 
 /// A candidate that failed, and why.
@@ -72,6 +85,15 @@ pub(crate) struct Meta {
 pub(crate) struct Refusal {
     pub(crate) digest: String,
     pub(crate) reason: String,
+}
+
+/// Whether a saved generation is the one to boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Current {
+    /// It is.
+    Named,
+    /// Not before [`Store::name_current`].
+    Later,
 }
 
 /// What went wrong with the partition.
@@ -155,20 +177,15 @@ impl Store {
         Ok(self.refusals()?.into_iter().find(|refusal| refusal.digest == digest))
     }
 
-    /// Saves a generation and names it current, in one write window.
+    /// Saves a generation; with `current`, names it the one to boot in the same write window.
     ///
     /// # Errors
     /// The partition cannot be written; then the old state stands.
-    pub(crate) fn save(&self, stored: &Stored, author: &str, comment: &str) -> Result<u32, StoreError> {
-        let _window = Window::open(&self.root)?;
+    pub(crate) fn save(&self, stored: &Stored, note: &Note, current: Current) -> Result<u32, StoreError> {
+        let window = Window::open(&self.root)?;
         let mut numbers = self.generations()?;
         let number = numbers.last().map_or(1, |last| last.saturating_add(1));
-        let meta = Meta {
-            time: seconds_since_1970(),
-            author: author.to_owned(),
-            comment: comment.to_owned(),
-            digest: stored.digest(),
-        };
+        let meta = Meta::new(stored, note, current == Current::Named);
         let generations = self.root.join("generations");
         let making = generations.join("new");
         remove_tree(&making)?;
@@ -177,20 +194,122 @@ impl Store {
         if let Some(extra) = &stored.extra {
             write_whole(&making.join("extra.nft"), extra)?;
         }
-        let meta = serde_json::to_vec_pretty(&meta).expect("a struct of strings has a JSON form");
-        write_whole(&making.join("meta.json"), &meta)?;
+        write_whole(&making.join("meta.json"), &meta.to_json())?;
         sync_folder(&making)?;
         let folder = self.folder(number);
         fs::rename(&making, &folder).map_err(failed("name", &folder))?;
         sync_folder(&generations)?;
         sync_folder(&self.root)?;
-        self.replace("current", format!("{number:04}\n").as_bytes())?;
+        if current == Current::Named {
+            self.boot_with(&window, number, stored)?;
+        }
         numbers.push(number);
-        let surplus = numbers.len().saturating_sub(GENERATIONS_KEPT);
-        for old in numbers.iter().take(surplus) {
+        let booted = self.current()?;
+        numbers.retain(|kept| Some(*kept) != booted);
+        let surplus = numbers.len().saturating_sub(GENERATIONS_KEPT - 1);
+        for old in numbers.iter().filter(|old| **old != number).take(surplus) {
             remove_tree(&self.folder(*old))?;
         }
         Ok(number)
+    }
+
+    /// Names a saved generation the one to boot.
+    ///
+    /// # Errors
+    /// It is damaged, or the partition cannot be written; then the old state stands.
+    pub(crate) fn name_current(&self, number: u32) -> Result<(), StoreError> {
+        let (stored, meta) = self.generation(number)?;
+        let window = Window::open(&self.root)?;
+        let meta = Meta { confirmed: true, ..meta };
+        replace(&self.folder(number), "meta.json", &meta.to_json())?;
+        self.boot_with(&window, number, &stored)
+    }
+
+    /// Puts a candidate there for the next boot to try.
+    ///
+    /// # Errors
+    /// The partition cannot be written; then no candidate or the old one is there, whole.
+    pub(crate) fn put_candidate(&self, stored: &Stored, note: &Note) -> Result<(), StoreError> {
+        let window = Window::open(&self.root)?;
+        self.remove_candidate(&window)?;
+        replace(&self.root, "note.json", &Meta::new(stored, note, false).to_json())?;
+        self.write_candidate(&window, stored)
+    }
+
+    /// Whose this candidate is; `None` when a person put it there by hand.
+    pub(crate) fn candidate_note(&self, digest: &str) -> Option<Note> {
+        let bytes = read_file(&self.root.join("note.json")).ok()??;
+        let meta: Meta = serde_json::from_slice(&bytes).ok()?;
+        (meta.digest == digest).then_some(Note { author: meta.author, comment: meta.comment })
+    }
+
+    /// Ends what a power cut left half done: without a candidate, the current generation's files
+    /// become it; the first generation of all, saved but not named yet, is named.
+    ///
+    /// # Errors
+    /// The partition cannot be read or written.
+    pub(crate) fn tidy(&self) -> Result<(), StoreError> {
+        match (self.candidate()?, self.current()?) {
+            (None, Some(number)) => {
+                let (stored, _) = self.generation(number)?;
+                self.write_candidate(&Window::open(&self.root)?, &stored)
+            }
+            (Some(candidate), None) => match self.generations()?.last() {
+                Some(last) if self.generation(*last)?.0 == candidate => self.name_current(*last),
+                Some(_) | None => Ok(()),
+            },
+            (Some(_), Some(_)) | (None, None) => Ok(()),
+        }
+    }
+
+    /// Forgets everything: what is left is an empty partition.
+    ///
+    /// # Errors
+    /// The partition cannot be written.
+    pub(crate) fn clear(&self) -> Result<(), StoreError> {
+        let window = Window::open(&self.root)?;
+        // Without a candidate and without `current`, nothing of the rest counts any more.
+        self.remove_candidate(&window)?;
+        for entry in fs::read_dir(&self.root).map_err(failed("list", &self.root))? {
+            let entry = entry.map_err(failed("list", &self.root))?;
+            let path = entry.path();
+            if entry.file_name() == "lost+found" {
+                continue;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                remove_tree(&path)?;
+            } else {
+                remove_file(&path)?;
+            }
+        }
+        sync_folder(&self.root)
+    }
+
+    /// The candidate follows what boots: two files cannot be replaced at one instant, so for the
+    /// moment there is none, and `current` alone says what boots.
+    fn boot_with(&self, window: &Window<'_>, number: u32, stored: &Stored) -> Result<(), StoreError> {
+        let is_there = self.candidate()?.as_ref() == Some(stored);
+        if !is_there {
+            self.remove_candidate(window)?;
+        }
+        replace(&self.root, "current", format!("{number:04}\n").as_bytes())?;
+        if is_there { Ok(()) } else { self.write_candidate(window, stored) }
+    }
+
+    fn remove_candidate(&self, _window: &Window<'_>) -> Result<(), StoreError> {
+        remove_file(&self.root.join("mark21.toml"))?;
+        sync_folder(&self.root)
+    }
+
+    fn write_candidate(&self, _window: &Window<'_>, stored: &Stored) -> Result<(), StoreError> {
+        match &stored.extra {
+            Some(extra) => replace(&self.root, "extra.nft", extra)?,
+            None => {
+                remove_file(&self.root.join("extra.nft"))?;
+                sync_folder(&self.root)?;
+            }
+        }
+        replace(&self.root, "mark21.toml", &stored.text)
     }
 
     /// Remembers a candidate that failed, so that it is not tried again.
@@ -208,7 +327,7 @@ impl Store {
             .skip(surplus)
             .map(|refusal| format!("{}\t{}\n", refusal.digest, refusal.reason.replace('\n', " ")))
             .collect();
-        self.replace("refused", lines.as_bytes())
+        replace(&self.root, "refused", lines.as_bytes())
     }
 
     fn refusals(&self) -> Result<Vec<Refusal>, StoreError> {
@@ -223,89 +342,27 @@ impl Store {
     fn folder(&self, number: u32) -> PathBuf {
         self.root.join("generations").join(format!("{number:04}"))
     }
-
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let making = self.root.join(format!(".{name}.new"));
-        let path = self.root.join(name);
-        write_whole(&making, bytes)?;
-        fs::rename(&making, &path).map_err(failed("name", &path))?;
-        sync_folder(&self.root)
-    }
 }
 
-/// The moment in which the partition is writable; it ends when this is dropped.
-struct Window<'a> {
-    /// `None` where the folder was writable before, as on a developer's machine.
-    remounted: Option<&'a Path>,
-}
-
-/// How the partition is mounted in either case.
-const MOUNT: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
-
-impl<'a> Window<'a> {
-    fn open(root: &'a Path) -> Result<Self, StoreError> {
-        let state = rustix::fs::statvfs(root).map_err(io::Error::from).map_err(failed("look at", root))?;
-        if !state.f_flag.contains(StatVfsMountFlags::RDONLY) {
-            return Ok(Self { remounted: None });
-        }
-        rustix::mount::mount_remount(root, MOUNT, c"")
-            .map_err(io::Error::from)
-            .map_err(failed("make writable", root))?;
-        Ok(Self { remounted: Some(root) })
-    }
-}
-
-impl Drop for Window<'_> {
-    fn drop(&mut self) {
-        if let Some(root) = self.remounted
-            && let Err(error) = rustix::mount::mount_remount(root, MOUNT | MountFlags::RDONLY, c"")
-        {
-            crate::log::error(format_args!("{} stays writable: {error}", root.display()));
+impl Meta {
+    fn new(stored: &Stored, note: &Note, confirmed: bool) -> Self {
+        Self {
+            time: seconds_since_1970(),
+            author: note.author.clone(),
+            comment: note.comment.clone(),
+            digest: stored.digest(),
+            confirmed,
         }
     }
-}
 
-fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    let path = path.to_owned();
-    move |source| StoreError::Io { what, path, source }
+    fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).expect("a struct of strings has a JSON form")
+    }
 }
 
 fn read_stored(folder: &Path) -> Result<Option<Stored>, StoreError> {
     let Some(text) = read_file(&folder.join("mark21.toml"))? else { return Ok(None) };
     Ok(Some(Stored { text, extra: read_file(&folder.join("extra.nft"))? }))
-}
-
-/// The file's first [`READ_LIMIT`] bytes; `None` when there is no such file. Follows no link.
-fn read_file(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(rustix::io::Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(failed("open", path)(error.into())),
-    };
-    let mut bytes = Vec::new();
-    file.take(READ_LIMIT).read_to_end(&mut bytes).map_err(failed("read", path))?;
-    Ok(Some(bytes))
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o640))
-        .map(File::from)
-        .map_err(io::Error::from)
-        .map_err(failed("make", path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", path))
-}
-
-fn sync_folder(path: &Path) -> Result<(), StoreError> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(failed("sync", path))
-}
-
-fn remove_tree(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
-        _ => Ok(()),
-    }
 }
 
 fn seconds_since_1970() -> u64 {

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use mark21_api::status::{Change, Firewall, PlanReport, Problem, Rule};
 use mark21_config::Config;
-use mark21_kernel::Kernel;
-use mark21_reconcile::{Desired, Extra, Observed, Overrides, plan};
+use mark21_kernel::{Kernel, NftTables};
+use mark21_reconcile::{Desired, Domain, Extra, Observed, Overrides, When, plan};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::core::Outcome;
+use crate::core::{Manner, Outcome};
 use crate::load::chain;
 
 /// Orders that wait: a convergence, a look, and a few plans.
@@ -29,8 +29,14 @@ pub(crate) struct Wanted {
     pub(crate) extra: Option<Extra>,
 }
 
-/// What an order is about; `None` is the fail-secure state.
-pub(crate) type Subject = Option<Arc<Wanted>>;
+/// What an order is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Subject {
+    /// `None` is the fail-secure state.
+    pub(crate) wanted: Option<Arc<Wanted>>,
+    /// What stands above the configuration for a while.
+    pub(crate) overrides: Overrides,
+}
 
 /// What the kernel's owner is told to do.
 pub(crate) enum Order {
@@ -38,8 +44,8 @@ pub(crate) enum Order {
     Converge {
         /// Where.
         subject: Subject,
-        /// Do it even where the port of an interface is missing.
-        partial: bool,
+        /// How.
+        manner: Manner,
     },
     /// Observe for status.
     Look(Subject),
@@ -82,21 +88,19 @@ pub(crate) fn start(reports: mpsc::Sender<Report>) -> Result<SyncSender<Order>, 
     Ok(orders)
 }
 
-fn work(mut kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Report>) {
+fn work(kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Report>) {
+    let mut worker = Worker { kernel, listed: None };
     while let Ok(order) = orders.recv() {
         let report = match order {
-            Order::Converge { subject, partial } => {
+            Order::Converge { subject, manner } => {
                 let mut census = None;
                 let began = Instant::now();
-                let outcome = match converge(&mut kernel, &subject, partial, &mut census) {
-                    Ok(changes) => Outcome::Proven(changes),
-                    Err(problem) => Outcome::Failed(problem),
-                };
+                let outcome = worker.converge(&subject, manner, &mut census);
                 Report::Converged { outcome, took: began.elapsed(), census }
             }
-            Order::Look(subject) => Report::Looked(look(&mut kernel, &subject).ok()),
+            Order::Look(subject) => Report::Looked(worker.look(&subject, Listing::LastSeen).ok()),
             Order::Plan(subject, answer) => {
-                let planned = look(&mut kernel, &subject).map(|census| report_plan(&census));
+                let planned = worker.look(&subject, Listing::Anew).map(|census| report_plan(&census));
                 // The caller may have gone away; then nobody wants the plan.
                 drop(
                     answer.send(planned.map_err(|problem| format!("{}: {}", problem.subject, problem.text))),
@@ -104,7 +108,7 @@ fn work(mut kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Rep
                 continue;
             }
             Order::Firewall(text, answer) => {
-                drop(answer.send(firewall(&mut kernel, &text)));
+                drop(answer.send(firewall(&mut worker.kernel, &text)));
                 continue;
             }
         };
@@ -114,51 +118,80 @@ fn work(mut kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Rep
     }
 }
 
-fn converge(
-    kernel: &mut Kernel,
-    subject: &Subject,
-    partial: bool,
-    census: &mut Option<Census>,
-) -> Result<Vec<String>, Problem> {
-    let mut changes = Vec::new();
-    for _ in 0..ROUNDS {
-        let seen = census.insert(look(kernel, subject)?);
-        let missing = seen.desired.missing.first().map(|missing| Problem {
-            subject: format!("interface {}", missing.interface),
-            text: format!("no port with {}", missing.wanted),
-        });
-        if let (Some(problem), false) = (&missing, partial) {
-            return Err(problem.clone());
-        }
-        let plan = plan(&seen.desired, &seen.observed);
-        if plan.is_empty() {
-            return missing.map_or(Ok(changes), Err);
-        }
-        kernel
-            .apply(&plan, |change| changes.push(change.to_string()))
-            .map_err(|error| trouble("kernel", &error))?;
-    }
-    let seen = census.insert(look(kernel, subject)?);
-    match plan(&seen.desired, &seen.observed).changes.first() {
-        None => Ok(changes),
-        Some(change) => Err(Problem {
-            subject: "kernel".to_owned(),
-            text: format!("does not keep what was applied; still to do: {change}"),
-        }),
-    }
+/// The thread's own things.
+struct Worker {
+    kernel: Kernel,
+    /// The nft tables as they were listed last.
+    listed: Option<NftTables>,
 }
 
-fn look(kernel: &mut Kernel, subject: &Subject) -> Result<Census, Problem> {
-    let desired = match subject {
-        Some(wanted) => {
-            let machine = kernel.machine().map_err(|error| trouble("machine", &error))?;
-            let desired = Desired::from_config(&wanted.config, &machine, &Overrides::default());
-            desired.with_extra(wanted.extra.clone())
+/// Where a look takes the nft tables from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listing {
+    /// From nft.
+    Anew,
+    /// From the last listing, where there is one.
+    LastSeen,
+}
+
+impl Worker {
+    fn converge(&mut self, subject: &Subject, manner: Manner, census: &mut Option<Census>) -> Outcome {
+        let mut changes = Vec::new();
+        let mut listing = if manner.whole { Listing::Anew } else { Listing::LastSeen };
+        for round in 0..=ROUNDS {
+            let seen = match self.look(subject, listing) {
+                Ok(seen) => census.insert(seen),
+                Err(problem) => return Outcome::Failed(problem),
+            };
+            let missing = seen.desired.missing.first().map(|missing| Problem {
+                subject: format!("interface {}", missing.interface),
+                text: format!("no port with {}", missing.wanted),
+            });
+            if let (Some(problem), false) = (&missing, manner.partial) {
+                return Outcome::Failed(problem.clone());
+            }
+            let plan = plan(&seen.desired, &seen.observed);
+            let Some(first) = plan.changes.first() else {
+                return missing.map_or(Outcome::Proven(changes), Outcome::Failed);
+            };
+            if round == ROUNDS {
+                let text = format!("does not keep what was applied; still to do: {first}");
+                return Outcome::Failed(Problem { subject: "kernel".to_owned(), text });
+            }
+            let fixed = plan.changes.iter().find(|change| manner.live && change.when() != When::Live);
+            if let Some(change) = fixed {
+                return Outcome::NotLive(format!("{}: {change}", change.when()));
+            }
+            // What nft was told is proven by nft.
+            if plan.changes.iter().any(|change| matches!(change.domain(), Domain::Firewall)) {
+                listing = Listing::Anew;
+            }
+            if let Err(error) = self.kernel.apply(&plan, |change| changes.push(change.to_string())) {
+                self.listed = None;
+                return Outcome::Failed(trouble("kernel", &error));
+            }
         }
-        None => Desired::fail_secure(),
-    };
-    let observed = kernel.observe(&desired).map_err(|error| trouble("kernel", &error))?;
-    Ok(Census { taken: Instant::now(), desired, observed })
+        Outcome::Proven(changes)
+    }
+
+    fn look(&mut self, subject: &Subject, listing: Listing) -> Result<Census, Problem> {
+        let desired = match &subject.wanted {
+            Some(wanted) => {
+                let machine = self.kernel.machine().map_err(|error| trouble("machine", &error))?;
+                let desired = Desired::from_config(&wanted.config, &machine, &subject.overrides);
+                desired.with_extra(wanted.extra.clone())
+            }
+            None => Desired::fail_secure(),
+        };
+        let known = self.listed.take().filter(|_| listing == Listing::LastSeen);
+        let observed = match known {
+            Some(tables) => self.kernel.observe_beside(&desired, tables),
+            None => self.kernel.observe(&desired),
+        };
+        let observed = observed.map_err(|error| trouble("kernel", &error))?;
+        self.listed = Some((observed.firewall.clone(), observed.tables.clone()));
+        Ok(Census { taken: Instant::now(), desired, observed })
+    }
 }
 
 fn firewall(kernel: &mut Kernel, text: &str) -> Result<Firewall, String> {

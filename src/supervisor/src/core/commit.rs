@@ -1,0 +1,260 @@
+//! An operator's change: applied whole or not at all, and back by itself when nobody confirms.
+//!
+//! The new configuration is put before the running one. It counts when the kernel holds it, vrrpd
+//! has taken it, and it is on the disk; before that, the one behind it comes back.
+
+use std::time::{Duration, Instant};
+
+use mark21_api::status::Problem;
+
+use super::{Attempt, Command, Core, Done, Origin, Outcome, Phase, START_RETRY};
+
+/// How long a change may take to be proven: what does not hold by then will not.
+const TRIAL: Duration = Duration::from_secs(3);
+/// How long before the end an unconfirmed change is announced to go.
+const ANNOUNCED: [Duration; 3] = [Duration::from_secs(300), Duration::from_secs(60), Duration::from_secs(10)];
+
+/// What an operator asks for.
+#[derive(Debug)]
+pub(crate) enum Request<P> {
+    /// Another configuration.
+    Commit {
+        /// The configuration.
+        payload: P,
+        /// How it becomes final.
+        confirmation: Confirmation,
+    },
+    /// Keep what is unconfirmed.
+    Confirm,
+    /// Take back what is unconfirmed, now.
+    TakeBack,
+}
+
+/// How a change becomes final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Confirmation {
+    /// By being proven.
+    None,
+    /// By a confirmation within this time.
+    Within(Duration),
+}
+
+/// A change on its way up.
+#[derive(Debug)]
+pub(super) struct Trial {
+    patience_ends: Instant,
+    confirmation: Confirmation,
+    changes: Vec<String>,
+}
+
+/// A change that waits for its confirmation.
+#[derive(Debug)]
+pub(super) struct Unconfirmed {
+    pub(super) generation: u32,
+    pub(super) until: Instant,
+    /// How many of [`ANNOUNCED`] are told or were never due.
+    announced: usize,
+}
+
+/// The way back.
+#[derive(Debug)]
+pub(super) struct Return {
+    from: Option<u32>,
+    why: String,
+    /// Whether an operator waits for the answer that his change has failed.
+    is_answer: bool,
+}
+
+impl Unconfirmed {
+    /// When something is to be done: an announcement, or the end.
+    pub(super) fn next_announcement(&self) -> Instant {
+        ANNOUNCED.get(self.announced).and_then(|before| self.until.checked_sub(*before)).unwrap_or(self.until)
+    }
+}
+
+impl<P> Core<P> {
+    /// Takes an operator's change; while a look is under way it waits for its end.
+    pub(super) fn change(&mut self, now: Instant, request: Request<P>) -> Vec<Command> {
+        let refused = |text: String| vec![Command::Answer(Err(text))];
+        if self.waiting.is_some() {
+            return refused("another change is under way".to_owned());
+        }
+        match (&mut self.phase, request) {
+            (Phase::Starting { .. }, _) => refused("the box is still starting".to_owned()),
+            (Phase::Trying(_) | Phase::Returning(_), _) => refused("another change is under way".to_owned()),
+            (Phase::Settled, Request::Confirm | Request::TakeBack) => {
+                refused("nothing waits for a confirmation".to_owned())
+            }
+            (Phase::Unconfirmed(unconfirmed), Request::Commit { .. }) => {
+                let generation = unconfirmed.generation;
+                refused(format!(
+                    "generation {generation} waits for its confirmation: confirm it or roll it back first"
+                ))
+            }
+            (Phase::Unconfirmed(unconfirmed), Request::Confirm) => {
+                let name = Command::Name(unconfirmed.generation);
+                self.await_answer(name)
+            }
+            (Phase::Settled | Phase::Unconfirmed(_), request) if self.converging => {
+                self.waiting = Some(request);
+                Vec::new()
+            }
+            (Phase::Unconfirmed(_), Request::TakeBack) => {
+                self.go_back(true, "an operator took it back".to_owned())
+            }
+            (Phase::Settled, Request::Commit { payload, confirmation }) => {
+                self.attempts.push_front(Attempt { origin: Origin::Commit, payload: Some(payload) });
+                let patience_ends = now + TRIAL;
+                self.phase = Phase::Trying(Trial { patience_ends, confirmation, changes: Vec::new() });
+                self.converge()
+            }
+        }
+    }
+
+    /// The end of a convergence of a trial or of the way back.
+    pub(super) fn tried(&mut self, now: Instant, outcome: Outcome) -> Vec<Command> {
+        match (&mut self.phase, outcome) {
+            (Phase::Trying(trial), Outcome::Proven(changes)) => {
+                trial.changes.extend(changes);
+                self.await_answer(Command::Instruct)
+            }
+            (Phase::Trying(trial), Outcome::Failed(problem)) if now < trial.patience_ends => {
+                self.current = Some(problem);
+                self.look_within(now, START_RETRY);
+                Vec::new()
+            }
+            (Phase::Trying(_), Outcome::Failed(problem)) => {
+                self.go_back(true, format!("{}: {}", problem.subject, problem.text))
+            }
+            (Phase::Trying(_), Outcome::NotLive(text)) => self.go_back(true, text),
+            (Phase::Returning(_), Outcome::Proven(_)) => self.await_answer(Command::Instruct),
+            (Phase::Returning(_), Outcome::Failed(problem)) => self.returned(now, Some(problem)),
+            (Phase::Returning(_), Outcome::NotLive(text)) => {
+                self.returned(now, Some(Problem { subject: "kernel".to_owned(), text }))
+            }
+            (Phase::Starting { .. } | Phase::Settled | Phase::Unconfirmed(_), _) => Vec::new(),
+        }
+    }
+
+    /// vrrpd's word on a trial, or on the way back.
+    pub(super) fn trial_instructed(&mut self, now: Instant, taken: Result<(), String>) -> Vec<Command> {
+        match (&self.phase, taken) {
+            (Phase::Trying(trial), Ok(())) => {
+                let current = trial.confirmation == Confirmation::None;
+                self.await_answer(Command::Save { current })
+            }
+            (Phase::Trying(_), Err(text)) => self.go_back(true, format!("vrrpd: {text}")),
+            (Phase::Returning(_), taken) => {
+                let problem = taken.err().map(|text| Problem { subject: "vrrpd".to_owned(), text });
+                self.returned(now, problem)
+            }
+            (Phase::Starting { .. } | Phase::Settled | Phase::Unconfirmed(_), _) => Vec::new(),
+        }
+    }
+
+    /// The store's word on what was proven.
+    pub(super) fn saved(&mut self, now: Instant, saved: Result<u32, String>) -> Vec<Command> {
+        let front = self.attempts.front_mut();
+        match (&mut self.phase, saved) {
+            (Phase::Trying(trial), Ok(number)) => {
+                if let Some(attempt) = front {
+                    attempt.origin = Origin::Generation(number);
+                }
+                let done = Done { generation: Some(number), changes: std::mem::take(&mut trial.changes) };
+                match trial.confirmation {
+                    Confirmation::None => self.settle(now),
+                    Confirmation::Within(time) => {
+                        // What would be announced at once says nothing new.
+                        let announced = ANNOUNCED.iter().filter(|before| **before >= time).count();
+                        let until = now + time;
+                        self.phase = Phase::Unconfirmed(Unconfirmed { generation: number, until, announced });
+                        self.current = None;
+                        self.look_within(now, self.pause);
+                    }
+                }
+                vec![Command::Answer(Ok(done))]
+            }
+            (Phase::Trying(_), Err(text)) => self.go_back(true, text),
+            // The candidate of the start, which serves whether or not it could be saved.
+            (_, Ok(number)) => {
+                if let Some(attempt) = front {
+                    attempt.origin = Origin::Generation(number);
+                }
+                self.settle(now);
+                vec![Command::Ready]
+            }
+            (_, Err(text)) => {
+                self.settle(now);
+                let problem = Problem { subject: "configuration partition".into(), text };
+                self.standing.push(problem.clone());
+                vec![Command::Complain(problem), Command::Ready]
+            }
+        }
+    }
+
+    /// The store's word on a confirmation.
+    pub(super) fn named(&mut self, named: Result<(), String>) -> Vec<Command> {
+        let Phase::Unconfirmed(unconfirmed) = &self.phase else { return Vec::new() };
+        let done = Done { generation: Some(unconfirmed.generation), changes: Vec::new() };
+        if named.is_ok() {
+            self.phase = Phase::Settled;
+            self.attempts.truncate(1);
+        }
+        vec![Command::Answer(named.map(|()| done))]
+    }
+
+    /// What is due of the announcements, and the end.
+    pub(super) fn remind(&mut self, now: Instant) -> Vec<Command> {
+        let Phase::Unconfirmed(unconfirmed) = &mut self.phase else { return Vec::new() };
+        if now < unconfirmed.next_announcement() {
+            return Vec::new();
+        }
+        if now >= unconfirmed.until {
+            return self.go_back(false, "nobody confirmed it in time".to_owned());
+        }
+        unconfirmed.announced += 1;
+        let left = unconfirmed.until.saturating_duration_since(now);
+        // Rounded up: half a second is not yet none.
+        let seconds = u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+        vec![Command::Announce { generation: unconfirmed.generation, seconds }]
+    }
+
+    fn go_back(&mut self, is_answer: bool, why: String) -> Vec<Command> {
+        let from = self.origin().generation();
+        if self.attempts.len() > 1 {
+            self.attempts.pop_front();
+        }
+        self.phase = Phase::Returning(Return { from, why, is_answer });
+        self.current = None;
+        self.disturbed = true;
+        self.converge()
+    }
+
+    fn returned(&mut self, now: Instant, problem: Option<Problem>) -> Vec<Command> {
+        let Phase::Returning(returned) = std::mem::replace(&mut self.phase, Phase::Settled) else {
+            return Vec::new();
+        };
+        let mut commands = Vec::new();
+        if let Some(problem) = &problem {
+            commands.push(Command::Complain(problem.clone()));
+        }
+        let Return { from, why, is_answer } = returned;
+        if from.is_some() {
+            commands.push(Command::WentBack { from, to: self.origin(), why: why.clone() });
+        }
+        if is_answer {
+            let taken_back = from.is_some();
+            let done = Done { generation: self.origin().generation(), changes: Vec::new() };
+            commands.push(Command::Answer(match (taken_back, &problem) {
+                (true, None) => Ok(done),
+                (false, None) => Err(format!("{why}; all is as it was before")),
+                (_, Some(problem)) => {
+                    Err(format!("{why}; and on the way back {}: {}", problem.subject, problem.text))
+                }
+            }));
+        }
+        self.settle(now);
+        self.current = problem;
+        commands
+    }
+}

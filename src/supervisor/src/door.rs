@@ -1,0 +1,326 @@
+//! The way in for everybody who is connected: what can be asked, checked before it reaches the
+//! runtime. Who may ask what is decided by those who call this.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use mark21_api::status::{
+    CommitOptions, Committed, Firewall, Generation, GenerationFiles, PlanReport, Status,
+};
+use mark21_config::Config;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use zbus::fdo::{Error, Result};
+
+use crate::companion::Companion;
+use crate::edit;
+use crate::feed::Feed;
+use crate::hand::{self, ServerName};
+use crate::load::{Payload, Tryout, chain};
+use crate::runtime::{Answer, Change, Weight};
+use crate::store::{Meta, Note, Store, StoreError, Stored};
+use crate::worker::Wanted;
+
+/// Requests that wait for the runtime; a caller beyond them waits for its turn.
+const REQUESTS: usize = 16;
+/// Seconds that a confirmation may take: at least as long as a person needs to try one thing, at
+/// most a day.
+const CONFIRM: std::ops::RangeInclusive<u32> = 10..=86_400;
+/// Characters of an author or a comment.
+const NOTE_CHARACTERS: usize = 200;
+
+/// What the runtime is asked.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// The whole status.
+    Status(oneshot::Sender<Status>),
+    /// The changes that lead to this configuration, or to the running one.
+    Plan(Option<Box<Config>>, oneshot::Sender<std::result::Result<PlanReport, String>>),
+    /// The firewall's rules with their counters.
+    Firewall(oneshot::Sender<std::result::Result<Firewall, String>>),
+    /// What the FTP servers behind this service must carry, by program.
+    ServerConfig(String, oneshot::Sender<std::result::Result<HashMap<String, String>, String>>),
+    /// What runs; none in the fail-secure state.
+    Running(oneshot::Sender<Option<Payload>>),
+    /// An operator's change.
+    Change(Change, Answer),
+    /// A weight by an operator's hand.
+    Weight(Weight, oneshot::Sender<std::result::Result<(), String>>),
+}
+
+/// What every served connection has.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    requests: mpsc::Sender<Request>,
+    companion: Companion,
+    store: Store,
+    /// What objects show and signals tell.
+    pub(crate) feed: Feed,
+}
+
+impl Door {
+    /// The door, and where its requests come out.
+    pub(crate) fn new(companion: Companion, store: Store, feed: Feed) -> (Self, mpsc::Receiver<Request>) {
+        let (requests, asked) = mpsc::channel(REQUESTS);
+        (Self { requests, companion, store, feed }, asked)
+    }
+
+    pub(crate) async fn status(&self) -> Result<Status> {
+        self.ask(Request::Status).await
+    }
+
+    pub(crate) async fn firewall(&self) -> Result<Firewall> {
+        self.ask(Request::Firewall).await?.map_err(Error::Failed)
+    }
+
+    pub(crate) async fn server_config(&self, service: &str) -> Result<HashMap<String, String>> {
+        let service = service.to_owned();
+        self.ask(|answer| Request::ServerConfig(service, answer)).await?.map_err(Error::InvalidArgs)
+    }
+
+    pub(crate) async fn plan(&self, text: &str) -> Result<PlanReport> {
+        let config = if text.is_empty() { None } else { Some(parse(text.to_owned()).await?) };
+        self.ask(|answer| Request::Plan(config, answer)).await?.map_err(Error::Failed)
+    }
+
+    pub(crate) async fn resign(&self, name: &str) -> Result<()> {
+        self.companion.resign(name).await.map_err(|error| Error::Failed(error.to_string()))
+    }
+
+    pub(crate) async fn generations(&self) -> Result<Vec<Generation>> {
+        let (metas, current) = self
+            .stored(|store| {
+                let numbers = store.generations()?;
+                // One that is damaged is told of by who reads it.
+                let read = |number| store.generation(number).ok().map(|(_, meta)| (number, meta));
+                let metas: Vec<(u32, Meta)> = numbers.into_iter().filter_map(read).collect();
+                Ok((metas, store.current()?))
+            })
+            .await?;
+        Ok(metas.into_iter().map(|(number, meta)| generation(number, meta, current)).collect())
+    }
+
+    /// With number 0 what runs, which need not be on the disk.
+    pub(crate) async fn read_generation(&self, number: u32) -> Result<GenerationFiles> {
+        if number == 0 {
+            let running =
+                self.running().await?.ok_or_else(|| Error::Failed("no configuration runs".into()))?;
+            let known = Generation {
+                author: running.note.author,
+                comment: running.note.comment,
+                digest: running.stored.digest(),
+                ..Generation::default()
+            };
+            return Ok(files(known, &running.stored));
+        }
+        let (stored, meta, current) = self
+            .stored(move |store| {
+                let (stored, meta) = store.generation(number)?;
+                Ok((stored, meta, store.current()?))
+            })
+            .await?;
+        Ok(files(generation(number, meta, current), &stored))
+    }
+
+    /// Commits a text, with the file `extra.nft` that the options name, or that runs.
+    pub(crate) async fn commit(&self, text: &str, options: CommitOptions, caller: &str) -> Result<Committed> {
+        let running = self.running().await?;
+        let extra = match &options.extra {
+            None => running.as_ref().and_then(|running| running.stored.extra.clone()),
+            Some(extra) if extra.is_empty() => None,
+            Some(extra) => Some(extra.clone().into_bytes()),
+        };
+        let stored = Stored { text: text.as_bytes().to_vec(), extra };
+        self.commit_stored(stored, running, options, caller).await
+    }
+
+    /// Commits an older generation anew; 0 takes back what is unconfirmed.
+    pub(crate) async fn rollback(
+        &self,
+        number: u32,
+        mut options: CommitOptions,
+        caller: &str,
+    ) -> Result<Committed> {
+        if number == 0 {
+            return self.change(Change::TakeBack).await;
+        }
+        if options.extra.is_some() {
+            return Err(Error::InvalidArgs("a rollback takes the generation's own extra.nft".to_owned()));
+        }
+        let (stored, _) = self.stored(move |store| store.generation(number)).await?;
+        options.comment.get_or_insert_with(|| format!("back to generation {number}"));
+        let running = self.running().await?;
+        self.commit_stored(stored, running, options, caller).await
+    }
+
+    pub(crate) async fn confirm(&self) -> Result<u32> {
+        let committed = self.change(Change::Confirm).await?;
+        committed.generation.ok_or_else(stopping)
+    }
+
+    /// Sets a weight, for the moment or with `save` for good; `None` gives the saved one back.
+    pub(crate) async fn weigh(
+        &self,
+        service: &str,
+        server: &str,
+        weight: Option<u16>,
+        saved_as: Option<u16>,
+        caller: &str,
+    ) -> Result<()> {
+        let server: ServerName = server.parse().map_err(Error::InvalidArgs)?;
+        if let Some(weight) = saved_as {
+            self.save_weight(service, server, weight, caller).await?;
+        }
+        // What was saved needs no hand above it.
+        let weight = weight.filter(|_| saved_as.is_none());
+        let weight = Weight { service: service.to_owned(), server, weight };
+        self.ask(|answer| Request::Weight(weight, answer)).await?.map_err(Error::Failed)
+    }
+
+    /// The weight that a server has in the configuration.
+    pub(crate) async fn saved_weight(&self, service: &str, server: &str) -> Result<u16> {
+        let server: ServerName = server.parse().map_err(Error::InvalidArgs)?;
+        let running = self.running().await?.ok_or_else(|| Error::Failed("no configuration runs".into()))?;
+        let found = hand::find(&running.wanted.config, service, server).map_err(Error::InvalidArgs)?;
+        Ok(found.1.weight)
+    }
+
+    /// Forgets every configuration.
+    pub(crate) async fn clear(&self) -> Result<()> {
+        self.stored(Store::clear).await
+    }
+
+    async fn save_weight(&self, service: &str, server: ServerName, weight: u16, caller: &str) -> Result<()> {
+        let running = self.running().await?.ok_or_else(|| Error::Failed("no configuration runs".into()))?;
+        hand::find(&running.wanted.config, service, server).map_err(Error::InvalidArgs)?;
+        let text = String::from_utf8_lossy(&running.stored.text).into_owned();
+        let text = edit::with_weight(&text, service, server, weight).map_err(Error::Failed)?;
+        let comment = Some(format!("weight of {server} in service {service}"));
+        let options = CommitOptions { comment, ..CommitOptions::default() };
+        self.commit(&text, options, caller).await.map(drop)
+    }
+
+    async fn commit_stored(
+        &self,
+        stored: Stored,
+        running: Option<Payload>,
+        options: CommitOptions,
+        caller: &str,
+    ) -> Result<Committed> {
+        let confirm = confirmation(&options)?;
+        let note = Note {
+            author: line("author", options.author.unwrap_or_else(|| caller.to_owned()))?,
+            comment: line("comment", options.comment.unwrap_or_default())?,
+        };
+        let text = String::from_utf8(stored.text.clone())
+            .map_err(|_| Error::InvalidArgs("the configuration is no UTF-8 text".to_owned()))?;
+        let config = parse(text).await?;
+        // A file that runs was tried out already, and nft takes its time.
+        let tried = running.filter(|running| running.stored.extra == stored.extra);
+        let (extra, config, stored) = match tried {
+            Some(running) => (running.wanted.extra.clone(), config, stored),
+            None => {
+                let tryout = move || (Tryout::default().extra(&config, &stored), config, stored);
+                let (extra, config, stored) = beside(tryout).await?;
+                (extra.map_err(|error| Error::InvalidArgs(chain(&error)))?, config, stored)
+            }
+        };
+        let wanted = std::sync::Arc::new(Wanted { config, extra });
+        let payload = Payload { stored, wanted, note };
+        self.change(match (options.at_reboot, confirm) {
+            (true, None) => Change::AtReboot(payload),
+            (true, Some(_)) => {
+                let text =
+                    "a change for the next start cannot be confirmed: it goes back if it is not proven";
+                return Err(Error::InvalidArgs(text.to_owned()));
+            }
+            (false, confirm) => Change::Commit { payload, confirm },
+        })
+        .await
+    }
+
+    async fn change(&self, change: Change) -> Result<Committed> {
+        self.ask(|answer| Request::Change(change, answer)).await?.map_err(Error::Failed)
+    }
+
+    async fn running(&self) -> Result<Option<Payload>> {
+        self.ask(Request::Running).await
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(request(answer)).await.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())
+    }
+
+    /// The store beside the event loop: a disk may take its time.
+    async fn stored<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> std::result::Result<T, StoreError> + Send + 'static,
+    ) -> Result<T> {
+        let store = self.store.clone();
+        let done = tokio::task::spawn_blocking(move || work(&store)).await;
+        done.map_err(|error| Error::Failed(error.to_string()))?.map_err(|error| Error::Failed(chain(&error)))
+    }
+}
+
+/// Reads a text beside the event loop: a mebibyte of nonsense takes seconds, and the loop has to
+/// turn meanwhile. One at a time, whoever asks.
+pub(crate) async fn beside<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    static TURN: Semaphore = Semaphore::const_new(1);
+    let turn = TURN.acquire().await.map_err(|_| stopping())?;
+    let done = tokio::task::spawn_blocking(read).await.map_err(|error| Error::Failed(error.to_string()));
+    drop(turn);
+    done
+}
+
+async fn parse(text: String) -> Result<Box<Config>> {
+    let parsed = beside(move || {
+        mark21_config::parse(&text)
+            .map(|parsed| parsed.config)
+            .map_err(|findings| findings.render(&text, "configuration").to_string())
+    });
+    parsed.await?.map_err(Error::InvalidArgs)
+}
+
+fn confirmation(options: &CommitOptions) -> Result<Option<Duration>> {
+    match options.confirm {
+        None | Some(0) => Ok(None),
+        Some(seconds) if CONFIRM.contains(&seconds) => Ok(Some(Duration::from_secs(seconds.into()))),
+        Some(seconds) => Err(Error::InvalidArgs(format!(
+            "{seconds} s to confirm: allowed are {} s to {} s",
+            CONFIRM.start(),
+            CONFIRM.end()
+        ))),
+    }
+}
+
+/// A word that goes into a list: one line, not too long.
+fn line(what: &str, text: String) -> Result<String> {
+    if text.chars().count() > NOTE_CHARACTERS || text.chars().any(char::is_control) {
+        return Err(Error::InvalidArgs(format!(
+            "the {what} must be one line of at most {NOTE_CHARACTERS} characters"
+        )));
+    }
+    Ok(text)
+}
+
+fn generation(number: u32, meta: Meta, current: Option<u32>) -> Generation {
+    Generation {
+        number,
+        time: meta.time,
+        author: meta.author,
+        comment: meta.comment,
+        digest: meta.digest,
+        is_current: current == Some(number),
+        is_confirmed: meta.confirmed,
+    }
+}
+
+fn files(generation: Generation, stored: &Stored) -> GenerationFiles {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    GenerationFiles { generation, text: text(&stored.text), extra: stored.extra.as_deref().map(text) }
+}
+
+fn stopping() -> Error {
+    Error::Failed("mark21d is stopping".to_owned())
+}

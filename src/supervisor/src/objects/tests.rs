@@ -1,0 +1,179 @@
+//! The interface as a client sees it, over a socket pair: nothing of it changes by accident.
+
+use std::fmt::Write as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::{env, fs};
+
+use mark21_api::status::{self, State};
+use zbus::fdo::{IntrospectableProxy, ObjectManagerProxy, PropertiesProxy};
+use zbus::{Guid, OwnedVariant};
+
+use super::*;
+use crate::companion::Companion;
+use crate::service::Rights;
+use crate::store::Store;
+
+const SERVER: &str = "/org/mark21/Director1/service/ftp/server/10_2e0_2e0_2e11";
+
+/// One object of each kind.
+fn snapshot() -> Status {
+    Status {
+        state: State::Serving,
+        interfaces: vec![status::Interface { name: "outside".into(), ..Default::default() }],
+        virtual_routers: vec![status::VirtualRouter { name: "outside6".into(), ..Default::default() }],
+        services: vec![status::Service {
+            name: "ftp".into(),
+            real_servers: vec![status::RealServer {
+                address: "10.0.0.11".into(),
+                weight: 1,
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+/// A client that may do what `rights` say, and the feed that it sees.
+async fn client(rights: Rights) -> (Connection, Feed) {
+    let feed = Feed::new();
+    feed.show(snapshot());
+    let nowhere = Path::new("/nonexistent/mark21");
+    let (door, asked) = Door::new(Companion::start(nowhere), Store::new(nowhere), feed.clone());
+    // Whatever is asked of the runtime is answered as if it were stopping.
+    drop(asked);
+    let (here, there) = UnixStream::pair().expect("a pair of sockets");
+    let caller = Caller { rights, name: "anna".into() };
+    let (objects, builder) =
+        Objects::serve(Builder::unix_stream(there).server(Guid::generate()).p2p(), &door, caller);
+    let served = async {
+        let connection = builder.build().await.expect("the server's end");
+        let feed = door.feed.clone();
+        tokio::spawn(async move { objects.show(&connection, &feed).await });
+    };
+    let (client, ()) = tokio::join!(Builder::unix_stream(here).p2p().build(), served);
+    (client.expect("the client's end"), feed)
+}
+
+async fn properties<'a>(client: &'a Connection, path: &'a str) -> PropertiesProxy<'a> {
+    PropertiesProxy::builder(client)
+        .destination(mark21_api::BUS_NAME)
+        .path(path)
+        .build()
+        .await
+        .expect("a proxy")
+}
+
+/// The XML of every interface, without those that every object has.
+async fn interfaces_xml(client: &Connection) -> Vec<(String, String)> {
+    let paths = [
+        "/org/mark21/Director1",
+        "/org/mark21/Director1/interface/outside",
+        "/org/mark21/Director1/virtual_router/outside6",
+        "/org/mark21/Director1/service/ftp",
+        SERVER,
+    ];
+    let mut all = Vec::new();
+    for path in paths {
+        let object = IntrospectableProxy::builder(client).destination(mark21_api::BUS_NAME).path(path);
+        let xml = object.build().await.expect("a proxy").introspect().await.expect("an answer");
+        let begin = xml.find("  <interface name=\"org.mark21.").expect("an interface of ours");
+        let length = xml[begin..].find("</interface>").expect("its end") + "</interface>\n".len();
+        let own = &xml[begin..begin + length];
+        let name = own.split('"').nth(1).expect("its name").to_owned();
+        all.push((name, own.to_owned()));
+    }
+    all
+}
+
+#[tokio::test]
+async fn the_interface_is_the_one_that_is_documented() {
+    let (client, _feed) = client(Rights::Read).await;
+    let mut text = String::from(
+        "# The D-Bus interface\n\n\
+         What `mark21d` serves, peer to peer on `/run/mark21/api.sock` and on the system bus as\n\
+         `org.mark21.Director1`. This page is made from the running program\n\
+         (`UPDATE=1 cargo test -p mark21-supervisor documented`); a change of it is a change of the\n\
+         interface. Dictionaries are described in `src/api/src/status.rs`.\n",
+    );
+    for (name, xml) in interfaces_xml(&client).await {
+        write!(text, "\n## {name}\n\n```xml\n{xml}```\n").expect("a string takes it");
+    }
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/dbus.md");
+    if env::var_os("UPDATE").is_some() {
+        fs::write(&page, &text).expect("the page is ours to write");
+    }
+    let known = fs::read_to_string(&page).unwrap_or_default();
+    assert!(known == text, "docs/dbus.md is not what is served; UPDATE=1 writes it anew:\n{text}");
+}
+
+#[tokio::test]
+async fn every_object_is_in_the_tree() {
+    let (client, _feed) = client(Rights::Read).await;
+    let root = ObjectManagerProxy::builder(&client).destination(mark21_api::BUS_NAME).path(DIRECTOR_PATH);
+    let objects = root.build().await.expect("a proxy").get_managed_objects().await.expect("an answer");
+    let mut ours: Vec<String> = objects.keys().map(ToString::to_string).collect();
+    ours.sort_unstable();
+    let below = ["interface/outside", "service/ftp", "service/ftp/server/10_2e0_2e0_2e11"];
+    let mut wanted: Vec<String> = below.iter().map(|path| format!("{DIRECTOR_PATH}/{path}")).collect();
+    wanted.push(format!("{DIRECTOR_PATH}/virtual_router/outside6"));
+    for path in wanted {
+        assert!(ours.contains(&path), "{path} is not in {ours:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_weight_is_a_signal_and_a_counter_only_now_and_then() {
+    let (client, feed) = client(Rights::Read).await;
+    let properties = properties(&client, SERVER).await;
+    let mut changes = properties.receive_properties_changed().await.expect("a stream");
+    let mut status = snapshot();
+    // The first counters are due at once, the next ones are not.
+    for (weight, active) in [(2, 5), (3, 6)] {
+        status.services[0].real_servers[0].weight = weight;
+        status.services[0].real_servers[0].active = active;
+        feed.show(status.clone());
+        let change = std::future::poll_fn(|context| {
+            use futures_core::Stream as _;
+            std::pin::Pin::new(&mut changes).poll_next(context)
+        });
+        let change = change.await.expect("a signal");
+        let changed = change.args().expect("its arguments");
+        let names: Vec<&str> = changed.changed_properties().keys().copied().collect();
+        assert!(names.contains(&"Weight"), "{names:?}");
+        assert_eq!(names.contains(&"ActiveConnections"), active == 5, "{names:?}");
+    }
+    let name = "org.mark21.RealServer1".try_into().expect("a name");
+    let active: OwnedVariant = properties.get(name, "ActiveConnections").await.expect("an answer");
+    assert_eq!(u32::try_from(active).ok(), Some(6), "who asks gets the newest");
+}
+
+#[tokio::test]
+async fn who_may_only_read_changes_nothing() {
+    let (client, _feed) = client(Rights::Read).await;
+    let director = mark21_api::DirectorProxy::new(&client, mark21_api::BUS_NAME).await.expect("a proxy");
+    let refused = |result: zbus::Result<()>| {
+        let text = result.expect_err("is refused").to_string();
+        assert!(text.contains("only root and the group admin"), "{text}");
+    };
+    let options = std::collections::HashMap::new;
+    refused(director.commit("schema = 1\n", options()).await.map(drop));
+    refused(director.rollback(0, options()).await.map(drop));
+    refused(director.confirm().await.map(drop));
+    refused(director.read_generation(0).await.map(drop));
+    refused(director.set_weight("ftp", "10.0.0.11", 0, false).await);
+    refused(director.drain("ftp", "10.0.0.11", false).await);
+    refused(director.undrain("ftp", "10.0.0.11", false).await);
+    refused(director.resign("all").await);
+    refused(director.reboot().await);
+    refused(director.factory_reset().await);
+}
+
+#[test]
+fn a_name_in_a_path_has_letters_and_digits_only() {
+    assert_eq!(
+        path(&["service", "ftp-1", "server", "10.0.0.11"]),
+        "/org/mark21/Director1/service/ftp_2d1/server/10_2e0_2e0_2e11"
+    );
+}
