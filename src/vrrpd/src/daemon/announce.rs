@@ -36,6 +36,7 @@ impl Announcements {
     pub(crate) fn new() -> io::Result<Announcements> {
         // Protocol 0: nothing is received.
         let fd = socket::open(libc::AF_PACKET, libc::SOCK_RAW, 0)?;
+        socket::prefer(&fd)?;
         Ok(Announcements {
             fd,
             buckets: BTreeMap::new(),
@@ -45,7 +46,7 @@ impl Announcements {
         })
     }
 
-    /// For frames that are no announcements.
+    /// For advertisements.
     pub(crate) fn socket(&self) -> &OwnedFd {
         &self.fd
     }

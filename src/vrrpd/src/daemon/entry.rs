@@ -20,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) router: Option<Router>,
     /// Number of the interface, 0 while there is none.
     pub(crate) interface: u32,
+    /// Its MAC address, if it is an Ethernet.
+    pub(crate) interface_mac: Option<[u8; 6]>,
     /// As the router was told.
     pub(crate) link: Link,
     /// Index of the socket.
@@ -74,6 +76,7 @@ impl Entry {
             settings,
             router: None,
             interface: 0,
+            interface_mac: None,
             link: Link::Up,
             socket: None,
             group: None,
@@ -113,8 +116,7 @@ impl Entry {
             source: config.primary_address(),
             group: config.group(),
             peers: config.peers(),
-            // To a peer it goes by the neighbour table, which knows the interface's address only.
-            mac: self.settings.mac().filter(|_| config.peers().is_empty()),
+            mac: self.settings.mac().or(self.interface_mac),
         };
         self.encoded.encode(header, router.checksum_form(), self.settings.octets.as_addresses(), &route)
     }

@@ -1,12 +1,21 @@
-//! Advertisements as Ethernet frames, whose source is the virtual MAC address.
-//!
-//! The kernel would send from the interface's own address; in a frame of ours all headers are ours.
+//! Advertisements as Ethernet frames: all headers are ours, also a virtual MAC address as the source.
 
-use vrrp::wire::{self, Path};
+use vrrp::wire::{self, Addresses, Path};
 
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
 const IPV6: usize = 40;
+
+/// The least MTU of an Ethernet; nobody cuts a frame that is too long.
+const MTU: usize = 1500;
+
+/// Whether an advertisement with these addresses is one frame: up to 90 of IPv6, all of IPv4.
+pub(super) fn fits(addresses: &Addresses<'_>) -> bool {
+    match addresses {
+        Addresses::V4(list) => IPV4 + 8 + 4 * list.len() + 8 <= MTU,
+        Addresses::V6(list) => IPV6 + 8 + 16 * list.len() <= MTU,
+    }
+}
 
 /// Octets of the headers before the advertisement.
 pub(super) const fn headers(path: &Path) -> usize {

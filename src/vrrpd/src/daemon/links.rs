@@ -149,6 +149,10 @@ impl Daemon {
         }
         self.set_up_virtual_mac(index);
         let Some(entry) = self.routers.get_mut(index).and_then(Option::as_mut) else { return };
+        if entry.interface_mac != mac {
+            entry.interface_mac = mac;
+            entry.forget_encoded();
+        }
         for held in entry.held.iter_mut().filter(|held| held.address.interface == number) {
             held.placed.mac = mac;
         }

@@ -233,25 +233,25 @@ impl Daemon {
         if list.is_empty() {
             return list;
         }
-        // Frames go by the packet socket, packets by their interface's.
+        // Frames of all interfaces go by the packet socket, packets by their interface's.
         let socket_of = |index: &usize| {
             let entry = self.routers.get(*index)?.as_ref()?;
-            Some((entry.encoded().is_framed(), entry.socket?))
+            let socket = entry.socket?;
+            Some((!entry.encoded().is_framed()).then_some(socket))
         };
         list.sort_unstable_by_key(socket_of);
         let mut total = Sent::default();
         for chunk in list.chunk_by(|a, b| socket_of(a) == socket_of(b)) {
-            let Some((is_framed, socket)) = chunk.first().and_then(socket_of) else { continue };
-            let Some(socket) = self.sockets.get(socket).and_then(Option::as_ref) else { continue };
+            let Some(socket) = chunk.first().and_then(socket_of) else { continue };
             let packets = chunk
                 .iter()
                 .filter_map(|index| self.routers.get(*index)?.as_ref())
                 .flat_map(|entry| entry.encoded().packets());
             let packets = packets.map(|packet: Outgoing<'_>| packet);
-            let sent = if is_framed {
-                batch::send(self.announcements.socket(), packets)
-            } else {
-                batch::send(socket, packets)
+            let sent = match socket.map(|socket| self.sockets.get(socket).and_then(Option::as_ref)) {
+                None => batch::send(self.announcements.socket(), packets),
+                Some(Some(socket)) => batch::send(socket, packets),
+                Some(None) => continue,
             };
             total.sent += sent.sent;
             total.refused += sent.refused;

@@ -1,7 +1,9 @@
 //! The sockets of VRRP, one per interface and family, and advertisements encoded ahead.
 //!
-//! IPv4 packets are sent with their IP header, so that every router has its own source. A packet
-//! is encoded anew only when what it says has changed.
+//! To a group, on an Ethernet, an advertisement is a whole frame for the packet socket: the way through
+//! the kernel's IP takes half as long again. Others are packets: to peers, on links of another kind,
+//! and what does not fit in a frame. IPv4 packets are sent with their IP header, so that every router
+//! has its own source. Each is encoded anew only when what it says has changed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -68,17 +70,8 @@ impl VrrpSocket {
         if family == Family::Ipv4 {
             socket::set_multicast_interface_v4(&fd, interface)?;
         }
-        // 1000 routers' advertisements in one burst.
-        let size = 1 << 20;
-        for (forced, plain) in
-            [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)]
-        {
-            socket::set_number(&fd, libc::SOL_SOCKET, forced, size)
-                .or_else(|_| socket::set_number(&fd, libc::SOL_SOCKET, plain, size))?;
-        }
+        socket::prefer(&fd)?;
         socket::set_number(&fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
-        // Control traffic goes first through queues that know priorities (TC_PRIO_CONTROL).
-        socket::set_number(&fd, libc::SOL_SOCKET, libc::SO_PRIORITY, 7)?;
         Ok(VrrpSocket {
             fd,
             interface_name: interface_name.to_owned(),
@@ -179,21 +172,22 @@ impl Encoded {
             return Ok(());
         }
         self.packets.clear();
+        let mac = route.mac.filter(|_| route.peers.is_empty() && frame::fits(&addresses));
         self.source = match route.source {
-            IpAddr::V6(source) if route.mac.is_none() => Some((source, route.interface)),
+            IpAddr::V6(source) if mac.is_none() => Some((source, route.interface)),
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         };
         let advertisement = Advertisement { header, addresses };
         for destination in route.destinations() {
             let path = Path::new(route.source, destination).ok_or(wire::EmitError::FamilyMismatch)?;
-            let before = match (route.mac, &path) {
+            let before = match (mac, &path) {
                 (None, Path::V4 { .. }) => IPV4_HEADER,
                 (None, Path::V6 { .. }) => 0,
                 (Some(_), path) => frame::headers(path),
             };
             let mut octets = vec![0; before + advertisement.encoded_len()].into_boxed_slice();
             advertisement.emit(&path, form, octets.get_mut(before..).unwrap_or_default())?;
-            let destination = match (route.mac, path) {
+            let destination = match (mac, path) {
                 (Some(mac), path) => {
                     frame::write(&mut octets, mac, &path);
                     Destination::link(route.interface)
@@ -206,7 +200,7 @@ impl Encoded {
             };
             self.packets.push((destination, octets));
         }
-        self.is_framed = route.mac.is_some();
+        self.is_framed = mac.is_some();
         self.said = Some((header, form));
         Ok(())
     }
@@ -232,7 +226,8 @@ pub(crate) struct Route<'a> {
     pub(crate) source: IpAddr,
     pub(crate) group: Option<IpAddr>,
     pub(crate) peers: &'a [vrrp::Peer],
-    /// To send from the virtual MAC address.
+    /// The virtual MAC address, or the interface's; to a peer it goes by the neighbour table, which
+    /// knows the interface's only.
     pub(crate) mac: Option<[u8; 6]>,
 }
 

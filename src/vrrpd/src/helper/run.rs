@@ -44,6 +44,7 @@ pub(super) fn run(fd: OwnedFd) -> i32 {
     let Ok(signals) = Signals::new(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP]) else {
         return 1;
     };
+    sys::privilege::forget_code();
     let mut state = Loop { fd, waiting: VecDeque::new(), running: Vec::new(), is_open: true };
     while state.is_open || !state.waiting.is_empty() || !state.running.is_empty() {
         let fds = [signals.as_raw_fd(), state.fd.as_raw_fd()];

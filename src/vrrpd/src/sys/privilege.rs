@@ -10,8 +10,7 @@ const ENOUGH: libc::rlim_t = 256 << 20;
 
 /// Locks everything, now and, if the limit can be raised, later.
 ///
-/// What comes from files is read in first, so that no page of the program is missing at a
-/// failover. The heap and the stack are locked as far as they are used: a page that is used for
+/// What is executed is read in first, so that no page of the program is missing at a failover. The heap and the stack are locked as far as they are used: a page that is used for
 /// the first time costs no input, and what reading a large configuration took is not kept.
 pub(crate) fn lock_memory() -> io::Result<Locked> {
     let is_unlimited = raise_limit().is_ok_and(|limit| limit >= ENOUGH);
@@ -23,26 +22,69 @@ pub(crate) fn lock_memory() -> io::Result<Locked> {
     Ok(locked)
 }
 
-/// Reads every mapped file in: the program and its libraries.
+/// Reads in what a failover may need: the program, and the code of its libraries. The loader and the
+/// unwinder have done their work, or never will: they are let go.
 fn populate_files() -> io::Result<()> {
-    for line in std::fs::read_to_string("/proc/self/maps")?.lines() {
-        let Some((start, end)) = file_mapping(line) else { continue };
-        // SAFETY: the range is mapped, and reading it in changes nothing that can be seen.
-        check(unsafe {
-            libc::madvise(std::ptr::without_provenance_mut(start), end - start, libc::MADV_POPULATE_READ)
-        })?;
+    let maps = std::fs::read_to_string("/proc/self/maps")?;
+    let mappings: Vec<_> = maps.lines().filter_map(Mapping::of).collect();
+    let program = mappings.first().map(|mapping| mapping.path);
+    for mapping in &mappings {
+        let is_done = ["ld-linux", "libgcc_s"].iter().any(|name| mapping.file_name().starts_with(name));
+        if is_done && mapping.is_code {
+            mapping.advise(libc::MADV_DONTNEED)?;
+        } else if Some(mapping.path) == program || mapping.is_code && !is_done {
+            mapping.advise(libc::MADV_POPULATE_READ)?;
+        }
     }
     Ok(())
 }
 
-/// The range of a mapping, if it can be read and comes from a file.
-fn file_mapping(line: &str) -> Option<(usize, usize)> {
-    let mut fields = line.split_ascii_whitespace();
-    let (start, end) = fields.next()?.split_once('-')?;
-    let is_readable = fields.next()?.starts_with('r');
-    let inode: u64 = fields.nth(2)?.parse().ok()?;
-    let range = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
-    (is_readable && inode != 0).then_some(range)
+/// Lets go of all code, which comes back from the files as it is needed: for a process that waits.
+pub(crate) fn forget_code() {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    for mapping in maps.lines().filter_map(Mapping::of).filter(|mapping| mapping.is_code) {
+        // It only costs memory when it stays.
+        drop(mapping.advise(libc::MADV_DONTNEED));
+    }
+}
+
+/// A mapping that can be read and comes from a file.
+#[derive(Debug, PartialEq, Eq)]
+struct Mapping<'a> {
+    start: usize,
+    end: usize,
+    /// Executed and never written: as the file has it.
+    is_code: bool,
+    path: &'a str,
+}
+
+impl Mapping<'_> {
+    fn of(line: &str) -> Option<Mapping<'_>> {
+        let mut fields = line.split_ascii_whitespace();
+        let (start, end) = fields.next()?.split_once('-')?;
+        let rights = fields.next()?;
+        let inode: u64 = fields.nth(2)?.parse().ok()?;
+        let mapping = Mapping {
+            start: usize::from_str_radix(start, 16).ok()?,
+            end: usize::from_str_radix(end, 16).ok()?,
+            is_code: rights == "r-xp",
+            path: fields.next()?,
+        };
+        (rights.starts_with('r') && inode != 0).then_some(mapping)
+    }
+
+    fn file_name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// `MADV_POPULATE_READ`, or `MADV_DONTNEED` for code.
+    fn advise(&self, advice: libc::c_int) -> io::Result<()> {
+        let start = std::ptr::without_provenance_mut(self.start);
+        // SAFETY: the range is mapped. Reading it in changes nothing that can be seen, and code was
+        // not written to, so it comes back as it was.
+        check(unsafe { libc::madvise(start, self.end - self.start, advice) })?;
+        Ok(())
+    }
 }
 
 /// What came of it.
@@ -127,15 +169,17 @@ mod tests {
 
     #[test]
     fn mappings_of_files_are_told_from_others() {
+        let mapping = |is_code, path| Some(Mapping { start: 0x7f00, end: 0x7f80, is_code, path });
         let cases = [
-            ("7f00-7f80 r-xp 00000000 fd:00 1234   /usr/sbin/vrrpd", Some((0x7f00, 0x7f80))),
+            ("7f00-7f80 r-xp 00000000 fd:00 1234   /usr/sbin/vrrpd", mapping(true, "/usr/sbin/vrrpd")),
+            ("7f00-7f80 r--p 00000000 fd:00 1234   /usr/lib/x.so", mapping(false, "/usr/lib/x.so")),
             ("7f00-7f80 ---p 00000000 fd:00 1234   /usr/lib/x.so", None),
             ("7f00-7f80 rw-p 00000000 00:00 0      [heap]", None),
             ("7f00-7f80 r--p 00000000 00:00 0      [vvar]", None),
             ("", None),
         ];
         for (line, expected) in cases {
-            assert_eq!(file_mapping(line), expected, "{line}");
+            assert_eq!(Mapping::of(line), expected, "{line}");
         }
     }
 }

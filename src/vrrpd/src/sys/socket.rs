@@ -52,6 +52,18 @@ pub(crate) fn set_number(
     set(fd, level, name, &value)
 }
 
+/// Room for 1000 routers' advertisements in one burst, and control traffic first through queues that
+/// know priorities (TC_PRIO_CONTROL).
+pub(crate) fn prefer(fd: &impl AsRawFd) -> io::Result<()> {
+    let size = 1 << 20;
+    for (forced, plain) in [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)]
+    {
+        set_number(fd, libc::SOL_SOCKET, forced, size)
+            .or_else(|_| set_number(fd, libc::SOL_SOCKET, plain, size))?;
+    }
+    set_number(fd, libc::SOL_SOCKET, libc::SO_PRIORITY, 7)
+}
+
 /// Only packets of this interface come in, and all go out there.
 pub(crate) fn bind_to_device(fd: &impl AsRawFd, device: &str) -> io::Result<()> {
     let name = CString::new(device).map_err(|_| io::ErrorKind::InvalidInput)?;
