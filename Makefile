@@ -10,6 +10,7 @@ BUILDROOT ?=
 KERNEL ?=
 LOCAL ?=
 image-sources = $(if $(BUILDROOT),--buildroot $(BUILDROOT)) $(if $(KERNEL),--kernel $(KERNEL))
+NAME   ?=
 
 .DEFAULT_GOAL := help
 
@@ -50,9 +51,19 @@ check: image-check ## Format, lints, unit tests, documentation; no machine is st
 scenarios: deps build ## Every scenario on booted images (IMAGE=file: on that one)
 	$(SUDO) $(if $(filter command% environment%,$(origin IMAGE)),env MARK21_IMAGE=$(abspath $(IMAGE))) tests/run test
 
-test: check scenarios ## Everything: check, then scenarios
+sizes: deps build ## A release's parts against image/size-budget
+	image/build --program $(PROGRAM) --out $(OUT)/image/release.img --root-out $(OUT)/image/root.squashfs
+	image/check-size $(OUT)/image/root.squashfs
+
+test: check sizes scenarios ## Everything: check, sizes, then scenarios
+
+soak: deps build ## Every scenario with full counts, for hours
+	$(SUDO) env MARK21_SOAK=1 tests/run test
+
+bench: deps build ## Figures beside ipvsadm, keepalived and nft (NAME=.. for one)
+	$(SUDO) tests/run bench $(NAME)
 
 clean: ## Remove what was built
 	$(SUDO) rm -rf $(OUT)
 
-.PHONY: help deps build image-quick image image-check demo lab pages check scenarios test clean
+.PHONY: help deps build image-quick image image-check demo lab pages check scenarios sizes test soak bench clean

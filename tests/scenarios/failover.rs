@@ -1,11 +1,11 @@
 //! Two directors: when one goes, the other carries on.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
+use mark21_lab::director::BOOT;
 use mark21_lab::ftp::Mode;
 use mark21_lab::pair::{Member, Role, boot_pair, knows_connections, reigns};
 use mark21_lab::prober::Prober;
@@ -18,9 +18,9 @@ use mark21_lab::{Boot, Lab, Result, alone, eventually};
 /// emulated machines on a busy host.
 const OUTAGE: Duration = Duration::from_secs(4);
 /// Until the other one has told of its new role.
-const TOLD: Duration = Duration::from_secs(30);
+pub(crate) const TOLD: Duration = Duration::from_secs(30);
 /// Connection synchronisation gathers for up to 2 s before it sends.
-const SYNCHRONISED: Duration = Duration::from_secs(20);
+pub(crate) const SYNCHRONISED: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_power_cut_ends_no_transfer_and_the_one_that_returns_waits() {
@@ -68,6 +68,34 @@ fn with_rewrite_new_sessions_go_through_the_other() {
         works(lab)?;
         outage(lab, &prober, cut, "power cut")?;
         one_takeover(lab)
+    });
+}
+
+#[test]
+fn the_one_that_returns_takes_the_roles_back_when_told_to_preempt() {
+    alone(|lab| {
+        let [active, mut standby] = serving(lab, |boot| {
+            let text = boot.configuration.unwrap_or_default();
+            let text = text.replace("\npriority = ", "\npreempt = true\npriority = ");
+            Boot { configuration: Some(text), ..boot }
+        })?;
+        let boot = active.boot.clone();
+        ensure!(boot.name == "dir-a", "the one with the lower priority is Active");
+        let prober = Prober::start(&lab.client, VIRTUAL)?;
+        let before = reigns(lab)?;
+        active.director.power_off();
+        takes_over(lab, &mut standby)?;
+        let returned = Instant::now();
+        let mut back = Member { director: lab.power_on(&boot)?, boot };
+        eventually("preemption", BOOT, || roles(&mut back, &mut standby))?;
+        back.director.wait_serving()?;
+        lab.step("the first one is Active again");
+        works(lab)?;
+        roles(&mut back, &mut standby)?;
+        outage(lab, &prober, returned, "return")?;
+        let after = reigns(lab)?;
+        ensure!(after.len() == before.len() + 2, "there and back was wanted: {before:?}, then {after:?}");
+        Ok(())
     });
 }
 
@@ -145,7 +173,7 @@ fn killed_and_stopped_programs_leave_exactly_one_owner() {
 }
 
 /// Boot both, with vsftpd as the director says that it must be, and carry FTP.
-fn serving(lab: &mut Lab, change: impl Fn(Boot) -> Boot) -> Result<[Member; 2]> {
+pub(crate) fn serving(lab: &mut Lab, change: impl Fn(Boot) -> Boot) -> Result<[Member; 2]> {
     let mut pair = boot_pair(lab, change)?;
     lab.step(&format!("both serve, {} is Active", pair[0].name()));
     let lines = Some(pair[0].director.server_config("ftp")?);
@@ -195,16 +223,15 @@ fn downloads_go_on(lab: &Lab, standby: &mut Member, meanwhile: impl FnOnce(&mut 
 fn all_are_known(standby: &mut Member) -> Result {
     eventually("connections told to the other one", SYNCHRONISED, || {
         for (number, mode) in (1..).zip(Mode::IPV4) {
-            let IpAddr::V4(client) = client_address(number) else { continue };
             let count = if matches!(mode, Mode::Pasv | Mode::Epsv) { 2 } else { 1 };
-            knows_connections(standby, client, count)?;
+            knows_connections(standby, client_address(number), count)?;
         }
         Ok(())
     })
 }
 
 /// By its kernel, not by its supervisor.
-fn takes_over(lab: &Lab, member: &mut Member) -> Result {
+pub(crate) fn takes_over(lab: &Lab, member: &mut Member) -> Result {
     eventually("the takeover", TOLD, || {
         ensure!(member.has_addresses()?, "{} has no virtual address", member.name());
         Ok(())
@@ -214,7 +241,7 @@ fn takes_over(lab: &Lab, member: &mut Member) -> Result {
 }
 
 /// One has all roles and all addresses, the other none.
-fn roles(active: &mut Member, backup: &mut Member) -> Result {
+pub(crate) fn roles(active: &mut Member, backup: &mut Member) -> Result {
     is(active, Role::Active)?;
     is(backup, Role::Backup)?;
     ensure!(active.has_addresses()?, "{} is Active without addresses", active.name());
@@ -222,7 +249,7 @@ fn roles(active: &mut Member, backup: &mut Member) -> Result {
     Ok(())
 }
 
-fn one_owner(one: &mut Member, two: &mut Member) -> Result {
+pub(crate) fn one_owner(one: &mut Member, two: &mut Member) -> Result {
     roles(one, two).or_else(|_| roles(two, one))
 }
 
@@ -232,14 +259,14 @@ fn is(member: &mut Member, wanted: Role) -> Result {
     Ok(())
 }
 
-fn works(lab: &Lab) -> Result {
+pub(crate) fn works(lab: &Lab) -> Result {
     every_mode(lab, (client_address(3), virtual_ftp()), &Mode::IPV4, None, |_| {})?;
     every_mode(lab, (client_address6(3), virtual_ftp6()), &Mode::IPV6, None, |_| {})?;
     lab.step("new sessions work in every mode");
     Ok(())
 }
 
-fn outage(lab: &Lab, prober: &Prober, since: Instant, event: &str) -> Result {
+pub(crate) fn outage(lab: &Lab, prober: &Prober, since: Instant, event: &str) -> Result {
     let gap = prober.longest_gap(since);
     lab.step(&format!("{event}: {VIRTUAL} was out of reach for {} ms", gap.as_millis()));
     ensure!(gap < OUTAGE, "{event}: {gap:?} without an answer");

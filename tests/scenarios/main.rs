@@ -8,10 +8,12 @@ mod image;
 
 // The director: it boots, serves, refuses and survives.
 mod announce;
+mod forwarding;
 mod hostile;
 mod isolation;
 mod narrow;
 mod outward;
+mod ports;
 mod refusal;
 mod rewrite;
 mod store;
@@ -22,4 +24,6 @@ mod watchdog;
 mod extra;
 
 // Two directors: one carries on for the other.
+mod cables;
+mod carry;
 mod failover;

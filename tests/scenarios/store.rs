@@ -1,13 +1,13 @@
 //! The configuration partition: what a person puts there, generations, refusals, power cuts.
 
-use std::env;
 use std::thread;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use mark21_lab::director::BOOT;
 use mark21_lab::ftp::Mode;
 use mark21_lab::qemu::Firmware;
+use mark21_lab::random::Random;
 use mark21_lab::scenario::times;
 use mark21_lab::topology::{client_address, virtual_ftp};
 use mark21_lab::transfers::every_mode;
@@ -87,7 +87,6 @@ fn a_configuration_that_cannot_be_proven_gives_way_to_the_last_good_one() {
 fn power_cuts_at_any_moment_of_boot_leave_a_director_that_serves() {
     scenario(|lab| {
         let mut random = Random::seeded();
-        println!("SEED={}", random.0);
         // First by the boot loader, whose time is time of a boot too.
         let mut boot = Boot { firmware: Firmware::Bios, ..Boot::with_file("single.toml")? };
         let began = Instant::now();
@@ -179,27 +178,4 @@ fn proving(status: &Value) -> Result<u64> {
 
 fn works(lab: &Lab) -> Result {
     every_mode(lab, (client_address(2), virtual_ftp()), &[Mode::Pasv, Mode::Port], None, |_| {})
-}
-
-/// Numbers that follow from a seed (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    /// From `SEED`, or from the clock.
-    fn seeded() -> Self {
-        let given = env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-        let now =
-            || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| u64::from(time.subsec_nanos()));
-        // Zero would stay zero.
-        Self(given.unwrap_or_else(now).max(1))
-    }
-
-    /// From 0 to 1.
-    fn fraction(&mut self) -> f64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let [high, ..] = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D).to_be_bytes();
-        f64::from(high) / 255.0
-    }
 }

@@ -7,10 +7,11 @@ use anyhow::ensure;
 use mark21_lab::content::Hash;
 use mark21_lab::director::BOOT;
 use mark21_lab::ftp::{Client, Mode};
+use mark21_lab::tools::ipvsadm;
 use mark21_lab::topology::{client_address, virtual_ftp};
 use mark21_lab::transfers::every_mode;
 use mark21_lab::vsftpd::Settings;
-use mark21_lab::{Boot, Director, Lab, Result, eventually, scenario};
+use mark21_lab::{Boot, Director, Lab, Result, alone, eventually, scenario};
 
 /// How fast a foreign change must be mended.
 const REPAIR: Duration = Duration::from_secs(5);
@@ -72,16 +73,13 @@ fn a_killed_supervisor_disturbs_no_transfer() {
 
 #[test]
 fn foreign_changes_are_mended_within_five_seconds() {
-    scenario(|lab| {
+    alone(|lab| {
         let mut director = serving(lab, 1000)?;
-        let ipvsadm = director.bring("sbin/ipvsadm", &IPVSADM_LIBRARIES)?;
-        let delete = format!("{ipvsadm} -D -f 21");
-        let weight = format!("{ipvsadm} -e -f 21 -r 10.21.0.11:0 -m -w 7");
-        let list = director.root(&format!("{ipvsadm} -Sn"))?;
+        let list = director.tool("ipvsadm -Sn")?;
         ensure!(list.contains("-A -f 21 "), "{list}");
         for change in [
-            &delete,
-            &weight,
+            "LD_LIBRARY_PATH=/run/tools /run/tools/ipvsadm -D -f 21",
+            "LD_LIBRARY_PATH=/run/tools /run/tools/ipvsadm -e -f 21 -r 10.21.0.11:0 -m -w 7",
             "nft flush ruleset",
             "ip address delete 198.51.100.21/24 dev eth0",
             "echo 0 > /proc/sys/net/ipv4/ip_forward",
@@ -92,20 +90,14 @@ fn foreign_changes_are_mended_within_five_seconds() {
             lab.step(change);
             works(lab)?;
         }
-        let after = director.root(&format!("{ipvsadm} -Sn"))?;
+        let after = director.tool("ipvsadm -Sn")?;
         ensure!(after == list, "before:\n{list}after:\n{after}");
         Ok(())
     });
 }
 
-const IPVSADM_LIBRARIES: [&str; 3] = [
-    "lib/x86_64-linux-gnu/libnl-3.so.200",
-    "lib/x86_64-linux-gnu/libnl-genl-3.so.200",
-    "usr/lib/x86_64-linux-gnu/libpopt.so.0",
-];
-
 fn serving(lab: &mut Lab, length: usize) -> Result<Director> {
-    let mut director = lab.boot(&Boot::with_file("single.toml")?)?;
+    let mut director = lab.boot(&Boot { tools: vec![ipvsadm()], ..Boot::with_file("single.toml")? })?;
     lab.start_ftp_servers(&Settings { length, ..Settings::default() })?;
     director.wait_serving()?;
     lab.step("serving");

@@ -7,16 +7,15 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::agent::Agent;
 use crate::machine::MachinePort;
 use crate::namespace::Namespace;
 use crate::process::run;
-use crate::qemu::{Firmware, Machine, Qemu};
-use crate::scenario::{lab_root, skip, target_directory, tests_directory};
+use crate::qemu::{Firmware, Machine, Qemu, Wiring};
+use crate::scenario::{skip, target_directory, tests_directory};
+use crate::tools::{MOUNT, PLACE, make_disk};
 use crate::topology::Segment;
 use crate::{Result, eventually};
 
@@ -39,6 +38,13 @@ pub struct Boot {
     pub extra: Option<String>,
     /// What starts the machine.
     pub firmware: Firmware,
+    /// Memory in MiB. UEFI has at least 512: OVMF keeps so much of 256 that GRUB cannot load a
+    /// kernel.
+    pub memory: u32,
+    /// Programs on a disk beside the director's own; see [`tools`](crate::tools).
+    pub tools: Vec<PathBuf>,
+    /// Where its network cards are.
+    pub wiring: Wiring,
     /// With a hardware watchdog, which resets a machine whose supervisor stands still.
     pub watchdog: bool,
 }
@@ -87,6 +93,9 @@ impl Boot {
             configuration: None,
             extra: None,
             firmware: Firmware::default(),
+            memory: 256,
+            tools: Vec::new(),
+            wiring: Wiring::default(),
             watchdog: true,
         }
     }
@@ -111,6 +120,9 @@ impl Director {
     /// When there is no root file system to boot (a skip), or on any other trouble.
     pub fn boot(wire: &Namespace, directory: &Path, boot: &Boot) -> Result<Self> {
         assemble(directory, boot)?;
+        if !boot.tools.is_empty() {
+            make_disk(&boot.tools, &tools_of(directory, boot))?;
+        }
         Self::power_on(wire, directory, boot)
     }
 
@@ -125,12 +137,16 @@ impl Director {
             Firmware::Direct if !kernel.exists() => Firmware::Bios,
             firmware => firmware,
         };
+        let tools = (!boot.tools.is_empty()).then(|| tools_of(directory, boot));
         let machine = Machine {
             name: &boot.name,
             number: boot.number,
             disk: &disk_of(directory, boot),
+            memory: boot.memory,
+            tools: tools.as_deref(),
             firmware,
             kernel: &kernel,
+            wiring: boot.wiring,
             watchdog: boot.watchdog,
         };
         let log = |id: &str| directory.join(format!("{}-{id}.log", boot.name));
@@ -210,30 +226,27 @@ impl Director {
         self.agent.succeed(command, ANSWER)
     }
 
-    /// Bring a program of the lab root with its libraries into the machine, by the
-    /// agent; gives the command that runs it. Nothing of it is in the image.
+    /// Run one of [`Boot::tools`] as root; it must succeed. Gives its output.
     ///
     /// # Errors
-    /// When a file is missing or the machine takes it not.
-    pub fn bring(&mut self, program: &str, libraries: &[&str]) -> Result<String> {
-        const PLACE: &str = "/run/brought";
-        // Longer lines are slow to read for a shell.
-        const PART: usize = 30_000;
-        // /run itself is mounted noexec.
-        self.root(&format!("mkdir -p {PLACE} && mount -t tmpfs tmpfs {PLACE}"))?;
-        let root = lab_root();
-        for path in [&[program], libraries].concat() {
-            let file = root.join(path);
-            let bytes = fs::read(&file).with_context(|| format!("{}", file.display()))?;
-            let name = Path::new(path).file_name().context("a file's path")?.display().to_string();
-            for part in bytes.chunks(PART) {
-                let text = STANDARD.encode(part);
-                self.root(&format!("base64 -d >> {PLACE}/{name} << END\n{text}\nEND"))?;
-            }
+    /// When it does not succeed.
+    pub fn tool(&mut self, command: &str) -> Result<String> {
+        self.root(&format!("[ -d {PLACE} ] || {{ {MOUNT}; }}; LD_LIBRARY_PATH={PLACE} {PLACE}/{command}"))
+    }
+
+    /// Make a text file, readable for everybody.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&mut self, path: &str, text: &str) -> Result {
+        // A shell is slow at reading long texts, and the agent's line has a bound.
+        const LINES: usize = 1000;
+        self.root(&format!("umask 022; : > {path}"))?;
+        let lines: Vec<&str> = text.lines().collect();
+        for part in lines.chunks(LINES) {
+            self.root(&format!("cat >> {path} << 'END'\n{}\nEND", part.join("\n")))?;
         }
-        let name = Path::new(program).file_name().context("a file's path")?.display().to_string();
-        self.root(&format!("chmod 755 {PLACE}/{name}"))?;
-        Ok(format!("LD_LIBRARY_PATH={PLACE} {PLACE}/{name}"))
+        Ok(())
     }
 
     /// Pull or plug a cable.
@@ -305,4 +318,8 @@ fn kernel() -> PathBuf {
 
 fn disk_of(directory: &Path, boot: &Boot) -> PathBuf {
     directory.join(format!("{}.img", boot.name))
+}
+
+fn tools_of(directory: &Path, boot: &Boot) -> PathBuf {
+    directory.join(format!("{}-tools.img", boot.name))
 }

@@ -1,12 +1,12 @@
 //! Two directors on the same wires, and who of them has the virtual addresses.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 use crate::director::{BOOT, Boot, Director};
-use crate::topology::{Lab, Segment, VIRTUAL};
+use crate::topology::{Lab, Segment, VIRTUAL, VIRTUAL6};
 use crate::{Result, eventually};
 
 /// What `tests/configs/pair-*.toml` share, as `ip -o address` prints them.
@@ -120,19 +120,27 @@ pub fn reigns(lab: &Lab) -> Result<Vec<String>> {
     Ok(senders)
 }
 
-/// Does this director know the connections of `client` to the virtual address, as IPVS has
-/// them? At least `count`, established.
+/// Does this director know the connections of `client` to the virtual address of its family,
+/// as IPVS has them? At least `count`, established.
 ///
 /// # Errors
 /// When it does not.
-pub fn knows_connections(member: &mut Member, client: Ipv4Addr, count: usize) -> Result {
+pub fn knows_connections(member: &mut Member, client: IpAddr, count: usize) -> Result {
     let list = member.director.root("cat /proc/net/ip_vs_conn")?;
-    let from = format!("TCP {:08X} ", u32::from(client));
-    let to = format!(" {:08X} ", u32::from(VIRTUAL));
+    let from = format!("TCP {} ", in_proc(client));
+    let to = format!(" {} ", in_proc(if client.is_ipv4() { VIRTUAL.into() } else { VIRTUAL6.into() }));
     let known = list
         .lines()
         .filter(|line| line.starts_with(&from) && line.contains(&to) && line.contains("ESTABLISHED"));
     let known = known.count();
     ensure!(known >= count, "{} knows {known} of {count} connections of {client}:\n{list}", member.name());
     Ok(())
+}
+
+/// As /proc/net/ip_vs_conn prints an address: eight digits, or eight groups of four.
+fn in_proc(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => format!("{:08X}", u32::from(v4)),
+        IpAddr::V6(v6) => v6.segments().map(|segment| format!("{segment:04x}")).join(":"),
+    }
 }

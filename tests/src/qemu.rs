@@ -34,6 +34,18 @@ pub enum Firmware {
     Uefi,
 }
 
+/// Where the network cards are on the PCI bus. Linux counts its ports in that order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wiring {
+    /// Outside 0000:00:10.0, inside 0000:00:11.0.
+    #[default]
+    Usual,
+    /// The other way round; each keeps its cable and its MAC address.
+    Swapped,
+    /// As usual, with one more card before them that has no cable.
+    SpareFirst,
+}
+
 /// A machine to be started.
 #[derive(Debug)]
 pub struct Machine<'a> {
@@ -43,10 +55,16 @@ pub struct Machine<'a> {
     pub number: u8,
     /// The disk image, raw.
     pub disk: &'a Path,
+    /// In MiB; UEFI gets at least 512.
+    pub memory: u32,
+    /// A second disk, read-only.
+    pub tools: Option<&'a Path>,
     /// What starts it.
     pub firmware: Firmware,
     /// For [`Firmware::Direct`]: the directory with `vmlinux`, `initrd` and `cmdline`.
     pub kernel: &'a Path,
+    /// Where the network cards are.
+    pub wiring: Wiring,
     /// With the watchdog device?
     pub watchdog: bool,
 }
@@ -77,14 +95,15 @@ impl Qemu {
                 let line = fs::read_to_string(machine.kernel.join("cmdline"))?;
                 command.arg("-kernel").arg(machine.kernel.join("vmlinux"));
                 command.arg("-initrd").arg(machine.kernel.join("initrd"));
-                command.args(["-append", line.trim(), "-m", "256"])
+                command.args(["-append", line.trim()]);
             }
-            Firmware::Bios => command.args(["-m", "256"]),
-            // OVMF keeps so much of 256 MB that GRUB cannot load a kernel.
+            Firmware::Bios => {}
             Firmware::Uefi => {
-                command.args(["-m", "512", "-bios"]).arg(lab_root().join("usr/share/ovmf/OVMF.fd"))
+                command.arg("-bios").arg(lab_root().join("usr/share/ovmf/OVMF.fd"));
             }
-        };
+        }
+        let least = if machine.firmware == Firmware::Uefi { 512 } else { 0 };
+        command.args(["-m", &machine.memory.max(least).to_string()]);
         let mut option = |flag: &str, value: String| {
             command.arg(flag).arg(value);
         };
@@ -92,6 +111,10 @@ impl Qemu {
         let log = format!(",logfile={}/{name}-console.log,logappend=on", logs.display());
         option("-drive", format!("if=none,id=disk,format=raw,file={}", machine.disk.display()));
         option("-device", "virtio-blk-pci,drive=disk,bootindex=1".into());
+        if let Some(tools) = machine.tools {
+            option("-drive", format!("if=none,id=tools,format=raw,readonly=on,file={}", tools.display()));
+            option("-device", "virtio-blk-pci,drive=tools".into());
+        }
         option("-chardev", socket("console") + &log);
         option("-serial", "chardev:console".into());
         option("-chardev", socket("machine"));
@@ -105,7 +128,11 @@ impl Qemu {
             option("-action", "watchdog=reset".into());
         }
         option("-qmp", format!("unix:{}/qmp,server=on,wait=off", sockets.display()));
-        for (index, segment) in [(1, Segment::Outside), (2, Segment::Inside)] {
+        let slots = if machine.wiring == Wiring::Swapped { ["11", "10"] } else { ["10", "11"] };
+        if machine.wiring == Wiring::SpareFirst {
+            option("-device", "virtio-net-pci,mac=52:54:00:21:00:99,addr=0f,romfile=".into());
+        }
+        for ((index, segment), slot) in [(1, Segment::Outside), (2, Segment::Inside)].into_iter().zip(slots) {
             let tap = format!("{name}-{}", segment.name());
             // A machine that ran before has left its taps, without carrier.
             if wire.ip(&format!("link show {tap}")).is_err() {
@@ -116,7 +143,8 @@ impl Qemu {
             option("-netdev", format!("tap,id={id},ifname={tap},script=no,downscript=no"));
             let mac = format!("52:54:00:21:{:02x}:{index:02x}", machine.number);
             // No option ROM: it never boots from the network.
-            option("-device", format!("virtio-net-pci,netdev={id},id=nic-{id},mac={mac},romfile="));
+            let card = format!("virtio-net-pci,netdev={id},id=nic-{id},mac={mac},addr={slot},romfile=");
+            option("-device", card);
         }
         let log = logs.join(format!("{name}-qemu.log"));
         let mut process = Background::start("qemu", command, &log)?;

@@ -43,6 +43,9 @@ impl Segment {
     }
 }
 
+/// A port of a host: where, and its addresses with prefix lengths.
+pub type Port<'a> = (Segment, &'a str, &'a str);
+
 /// One test's network, files and machines. Dropping it ends all.
 #[derive(Debug)]
 pub struct Lab {
@@ -148,16 +151,28 @@ impl Lab {
     /// # Errors
     /// When the kernel refuses.
     pub fn start_plain_router(&mut self) -> Result {
-        let router = host(&self.wire, "router", Segment::Outside)?;
-        plug(&self.wire, &router, "eth1", Segment::Inside)?;
-        router.ip(&format!("address add {DIRECTOR}/24 dev eth0"))?;
-        router.ip("address add 2001:db8:1::2/64 dev eth0 nodad")?;
-        router.ip("address add 10.21.0.1/24 dev eth1")?;
-        router.ip("address add fd21::1/64 dev eth1 nodad")?;
-        router.sysctl("ipv4/ip_forward", "1")?;
-        router.sysctl("ipv6/conf/all/forwarding", "1")?;
+        let outside = (Segment::Outside, "198.51.100.2/24", "2001:db8:1::2/64");
+        let router = self.new_router("router", outside, (Segment::Inside, "10.21.0.1/24", "fd21::1/64"))?;
         self.router = Some(router);
         Ok(())
+    }
+
+    /// One more host that forwards, with a port on each of two segments.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn new_router(&self, name: &str, first: Port, second: Port) -> Result<Namespace> {
+        let router = Namespace::create(name)?;
+        for (device, (segment, v4, v6)) in [("eth0", first), ("eth1", second)] {
+            plug(&self.wire, &router, device, segment)?;
+            router.ip(&format!("address add {v4} dev {device}"))?;
+            router.ip(&format!("address add {v6} dev {device} nodad"))?;
+            router.sysctl(&format!("ipv4/conf/{device}/rp_filter"), "0")?;
+        }
+        router.sysctl("ipv4/conf/all/rp_filter", "0")?;
+        router.sysctl("ipv4/ip_forward", "1")?;
+        router.sysctl("ipv6/conf/all/forwarding", "1")?;
+        Ok(router)
     }
 
     /// The namespace of a real server, 1 or 2.

@@ -1,8 +1,8 @@
 //! Whole sessions through the director, checked: what scenarios and the demo share.
 
 use std::collections::BTreeSet;
-use std::io::Read;
-use std::net::{IpAddr, SocketAddr};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -153,6 +153,45 @@ pub fn slow_download(
         ensure!(hash.finish() == *expected, "{} from {server}: {bytes} bytes of other data", mode.name());
         session.quit()?;
         Ok(SlowDownload { mode, server, bytes, hurried, stall })
+    })
+}
+
+/// Upload `content` at some 2 MB a second until `hurry`, then as fast as it goes; gives the
+/// number of bytes that were sent after it.
+///
+/// # Errors
+/// When it does not end well or what arrived is not what was sent.
+pub fn slow_upload(
+    lab: &Lab,
+    (from, to): (IpAddr, SocketAddr),
+    mode: Mode,
+    content: &Content,
+    hurry: &AtomicBool,
+) -> Result<usize> {
+    const PART: usize = 100_000;
+    const PAUSE: Duration = Duration::from_millis(50);
+    let file = format!("slow-{}-{from}", mode.name()).replace(':', "_");
+    lab.client.enter(|| {
+        let mut session = Client::log_in(from, to)?;
+        let server = session.read_text(mode, "whoami.txt")?;
+        let mut data = session.open(mode, &format!("STOR upload/{file}"))?;
+        // Little ahead of the writer, so that the connection never rests.
+        SockRef::from(&data.stream).set_send_buffer_size(PART)?;
+        let mut hurried = 0;
+        for part in content.bytes.chunks(PART) {
+            data.stream.write_all(part).with_context(|| format!("{} from {from}", mode.name()))?;
+            if hurry.load(Ordering::Relaxed) {
+                hurried += part.len();
+            } else {
+                thread::sleep(PAUSE);
+            }
+        }
+        data.stream.shutdown(Shutdown::Write)?;
+        session.expect(226).with_context(|| format!("{} from {from}", mode.name()))?;
+        let arrived = lab.server(&server)?.uploaded(&file)?;
+        ensure!(arrived == content.bytes, "{} from {from} to {server}: not what was sent", mode.name());
+        session.quit()?;
+        Ok(hurried)
     })
 }
 
