@@ -55,6 +55,17 @@ pub struct FieldDoc {
     pub what: &'static str,
 }
 
+/// How a field's value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `"text"`
+    Text,
+    /// `21` or `true`
+    Bare,
+    /// `["one", "two"]`
+    List,
+}
+
 /// What holds when a field is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absent {
@@ -98,6 +109,28 @@ const fn may(name: &'static str, values: &'static str, what: &'static str) -> Fi
 }
 
 impl FieldDoc {
+    /// How its value is written.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        let values = self.values;
+        if values.contains("[\"") || values.starts_with("list of") || values.starts_with("names of") {
+            Shape::List
+        } else if values == BOOLEAN || values.starts_with(|first: char| first.is_ascii_digit()) {
+            Shape::Bare
+        } else {
+            Shape::Text
+        }
+    }
+
+    /// The words that it takes, where it takes no others.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let values = self.values;
+        let is_list = values.starts_with('"') && !values.contains(['-', '/']);
+        let quoted = values.split('"').skip(1).step_by(2).filter(move |_| is_list);
+        let truths = ["true", "false"].into_iter().filter(move |_| values == BOOLEAN);
+        quoted.chain(truths)
+    }
+
     const fn or(mut self, default: &'static str) -> Self {
         self.absent = Absent::Means(default);
         self

@@ -19,6 +19,9 @@ pub type Name = String<{ limits::NAME_BYTES }>;
 /// A kernel device name.
 pub type Device = String<{ limits::DEVICE_BYTES }>;
 
+/// A host name: one DNS label.
+pub type Hostname = String<{ limits::HOSTNAME_BYTES }>;
+
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -67,8 +70,8 @@ impl InterfaceIndex {
 /// `[system]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct System {
-    /// One DNS label.
-    pub hostname: String<{ limits::HOSTNAME_BYTES }>,
+    /// Its name.
+    pub hostname: Hostname,
     /// The hash of the console's password, as crypt(5) writes SHA-256 and SHA-512 crypt; without
     /// one the console asks for a new password before it opens.
     pub password: Option<String<{ limits::PASSWORD_BYTES }>>,

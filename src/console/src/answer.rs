@@ -32,6 +32,56 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    /// As a person reads it; what is no failure, such as help, as it is.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.code == Code::Done {
+            return f.write_str(&self.message);
+        }
+        // Behind the first line may stand a picture of the file, which keeps its columns.
+        let (first, picture) = self.message.split_once('\n').unwrap_or((&self.message, ""));
+        f.write_str(&fold(&format!("error: {first}"), COLUMNS))?;
+        if !picture.is_empty() {
+            write!(f, "\n{picture}")?;
+        }
+        match self.hint.is_empty() {
+            true => Ok(()),
+            false => write!(f, "\n{}", fold(&format!("hint: {}", self.hint), COLUMNS)),
+        }
+    }
+}
+
+/// What fits on the narrowest terminal.
+const COLUMNS: usize = 80;
+
+/// Breaks a line between its words, and within a word that is longer than all.
+fn fold(text: &str, columns: usize) -> String {
+    let mut lines = vec![String::new()];
+    // Letters on the last line, and whether the next word begins it.
+    let (mut used, mut is_fresh) = (0, true);
+    for word in text.split_whitespace() {
+        let letters: Vec<char> = word.chars().collect();
+        for part in letters.chunks(columns.saturating_sub(2).max(1)) {
+            let blank = usize::from(!is_fresh);
+            if used + blank + part.len() > columns {
+                lines.push("  ".to_owned());
+                used = 2;
+            } else if blank == 1
+                && let Some(line) = lines.last_mut()
+            {
+                line.push(' ');
+                used += 1;
+            }
+            if let Some(line) = lines.last_mut() {
+                line.extend(part);
+            }
+            used += part.len();
+            is_fresh = false;
+        }
+    }
+    lines.join("\n")
+}
+
 /// What the interface answered, for programs.
 pub(crate) fn value<T: serde::Serialize>(value: &T) -> serde_json::Value {
     serde_json::to_value(value).expect("the interface's types have a JSON form")
@@ -54,5 +104,18 @@ pub(crate) fn code(result: &Result<Answer, Failure>) -> Code {
     match result {
         Ok(answer) => answer.code,
         Err(failure) => failure.code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_broken_between_words_and_a_long_word_within() {
+        assert_eq!(fold("one two three", 80), "one two three");
+        assert_eq!(fold("one two three", 9), "one two\n  three");
+        assert_eq!(fold("a abcdefghijklm b", 9), "a abcdefg\n  hijklm\n  b");
+        assert_eq!(fold("", 9), "");
     }
 }

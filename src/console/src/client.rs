@@ -50,6 +50,15 @@ pub(crate) async fn director(via: Via) -> Result<DirectorProxy<'static>, Failure
     DirectorProxy::new(&connection, mark21_api::BUS_NAME).await.map_err(|error| unreachable(&error))
 }
 
+/// Waits for an answer outside of an event loop.
+pub(crate) fn wait_for<F: Future>(answer: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("an event loop of one thread needs no more than a few descriptors")
+        .block_on(answer)
+}
+
 /// The answer of a call as the type that it carries.
 pub(crate) fn take<T: DeserializeOwned>(answer: zbus::Result<Dict>) -> Result<T, Failure> {
     let dict = answer.map_err(|error| called(&error))?;

@@ -1,8 +1,10 @@
 //! The commands, as clap reads them from arguments and from lines.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use mark21_config::Form;
 
 /// The console of a Mark21 director.
 #[derive(Debug, Parser)]
@@ -25,7 +27,18 @@ pub(crate) enum Top {
     Command(Command),
     /// Read commands from this terminal, one a line.
     #[command(display_order = 100)]
-    Console,
+    Console {
+        /// Without waiting for the box to start, and without a word on it.
+        #[arg(long, hide = true)]
+        greeted: bool,
+    },
+    /// Check a password on this terminal and become the console; only for root.
+    #[command(display_order = 102)]
+    Login {
+        /// Become the machine port, which wants `login PASSWORD` as its first line.
+        #[arg(long)]
+        machine_port: bool,
+    },
     /// Read commands one a line and answer one JSON object a line.
     #[command(display_order = 101)]
     MachinePort,
@@ -48,38 +61,175 @@ pub(crate) struct Line {
 pub(crate) enum Command {
     /// Show what the box does, and what is wrong with it.
     Status,
-    /// Check a configuration file, changing nothing.
-    Check {
-        /// The file, such as mark21.toml.
-        #[arg(default_value = "/config/mark21.toml")]
-        file: PathBuf,
-    },
-    /// Show what applying a configuration would change, changing nothing.
-    Plan {
-        /// The file; without it, the running configuration is compared with the kernel.
-        file: Option<PathBuf>,
-    },
-    /// Tell whether the kernel holds what the running configuration says.
-    Verify,
-    /// Hand virtual routers over to the other box.
-    Resign {
-        /// A virtual router, a sync group, or all.
-        name: String,
-    },
     /// Show one thing in detail.
     #[command(subcommand)]
     Show(Show),
+    /// List the configurations that ran.
+    Generations,
     /// Show the newest lines of the supervisor's log.
     Log {
         /// How many.
         #[arg(short = 'n', long, default_value_t = 20)]
         lines: u32,
     },
+    /// Tell whether the kernel holds what the running configuration says.
+    Verify,
+
+    /// Set a field in the draft: set service ftp scheduler rr.
+    Set {
+        /// The path, word by word, then the value; a list takes several values.
+        #[arg(required = true, num_args = 2.., allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// Delete a field or a table from the draft.
+    Delete {
+        /// The path, word by word.
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
+    /// Edit the draft on the whole screen.
+    Edit,
+    /// Ask what a director needs, and write the draft of one or the first of two.
+    Setup,
+    /// Take a file as the draft, or what is pasted when none is named.
+    Load {
+        /// The file.
+        file: Option<PathBuf>,
+    },
+    /// Show how two configurations differ: the running one and the draft.
+    Compare {
+        /// A generation, `running` or `draft`.
+        first: Option<Version>,
+        /// Another one.
+        second: Option<Version>,
+    },
+    /// Check the draft or a file, changing nothing.
+    Check {
+        /// The file; without it the draft, or what runs.
+        file: Option<PathBuf>,
+    },
+    /// Show what applying a configuration would change, changing nothing.
+    Plan {
+        /// The file; without it the draft, or the running configuration.
+        file: Option<PathBuf>,
+    },
+    /// Print a configuration between markers with its digest, for load to take.
+    Backup {
+        /// The file; without it, what runs.
+        file: Option<PathBuf>,
+    },
+    /// Forget the draft.
+    Discard,
+    /// Apply the draft or a file, and keep it when it is proven.
+    Commit {
+        /// The file; without it the draft.
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        how: How,
+        /// Even if somebody else has committed since the draft was begun.
+        #[arg(long)]
+        over: bool,
+    },
+    /// Keep the change that waits for its confirmation.
+    Confirm,
+    /// Commit an older generation anew, or take back what is not confirmed.
+    Rollback {
+        /// The generation; without it, the unconfirmed change is taken back.
+        generation: Option<u32>,
+        #[command(flatten)]
+        how: How,
+    },
+
+    /// Put a new password for the console into the draft.
+    Password,
+
+    /// Watch roles, services and servers on the whole screen.
+    Top,
+    /// Set a real server's weight for the moment.
+    Weight {
+        #[command(flatten)]
+        whom: Whom,
+        /// 0-65535; 0 takes no new connections.
+        weight: u16,
+    },
+    /// Give a real server no new sessions; those that it has go on.
+    Drain {
+        #[command(flatten)]
+        whom: Whom,
+        /// Wait until it has no connection left.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Give a real server its weight again.
+    Undrain {
+        #[command(flatten)]
+        whom: Whom,
+    },
+    /// Hand virtual routers over to the other box.
+    Resign {
+        /// A virtual router, a sync group, or all.
+        name: String,
+    },
+    /// Ask a host for echoes.
+    Ping {
+        /// Its address.
+        host: std::net::IpAddr,
+        /// How many, 1-100.
+        #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
+        count: u32,
+    },
+    /// Start the box anew.
+    Reboot {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Forget every configuration and start the box anew.
+    FactoryReset {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Leave the console; the draft is kept.
+    #[command(alias = "logout", alias = "quit")]
+    Exit,
+}
+
+/// How a commit is made.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct How {
+    /// Go back unless `confirm` comes within this time: 10s-24h.
+    #[arg(long, value_name = "TIME", value_parser = confirmation)]
+    pub(crate) confirm: Option<Duration>,
+    /// Why, for the list of generations.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+    /// Not now but at the next start.
+    #[arg(long, conflicts_with = "confirm")]
+    pub(crate) at_reboot: bool,
+}
+
+/// Which real server.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Whom {
+    /// The service's name.
+    pub(crate) service: String,
+    /// The server's address, or address and port.
+    pub(crate) server: String,
+    /// Keep it: as a commit of its own.
+    #[arg(long)]
+    pub(crate) save: bool,
 }
 
 /// What can be shown in detail.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Show {
+    /// A configuration's text.
+    Configuration {
+        /// A generation, `running` or `draft`.
+        #[arg(default_value = "running")]
+        version: Version,
+    },
     /// The firewall's rules: counters, and the configuration line behind each.
     Firewall,
     /// The settings that the FTP servers behind a service must carry.
@@ -89,4 +239,48 @@ pub(crate) enum Show {
         /// Only for this program: vsftpd, proftpd or pure-ftpd.
         program: Option<String>,
     },
+}
+
+/// Which configuration is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// What runs.
+    Running,
+    /// What is being edited.
+    Draft,
+    /// A generation by its number.
+    Generation(u32),
+}
+
+impl std::str::FromStr for Version {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "running" | "0" => Ok(Self::Running),
+            "draft" => Ok(Self::Draft),
+            number => {
+                number.parse().map(Self::Generation).map_err(|_| "a generation's number, running or draft")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Running => f.write_str("running"),
+            Self::Draft => f.write_str("draft"),
+            Self::Generation(number) => write!(f, "generation {number}"),
+        }
+    }
+}
+
+/// Long enough to type `confirm`, short enough for a person to wait.
+fn confirmation(text: &str) -> Result<Duration, String> {
+    let time = <Duration as Form>::read(text).map_err(|error| error.to_string())?;
+    match time.as_secs() {
+        10..=86400 => Ok(time),
+        _ => Err("it goes from 10s to 24h".to_owned()),
+    }
 }

@@ -9,12 +9,29 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod change;
 mod check;
 mod client;
 mod command;
+mod complete;
+mod draft;
+mod editor;
 mod exit;
 mod lines;
+mod login;
+mod password;
+mod paste;
+mod path;
+mod prompt;
+#[cfg(test)]
+mod reference;
 mod render;
+mod run;
+mod screen;
+mod session;
+mod setup;
+mod terminal;
+mod top;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -24,7 +41,7 @@ use clap::{CommandFactory, Parser};
 use crate::client::Via;
 use crate::command::{Cli, Top};
 use crate::exit::Code;
-use crate::lines::Form;
+use crate::lines::{Form, Greeting};
 
 /// Runs the program with its arguments, the name first.
 pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
@@ -40,7 +57,9 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
         }
     };
     match cli.top {
-        Top::Console => lines::console(),
+        Top::Login { machine_port: false } => login::console(),
+        Top::Login { machine_port: true } => login::machine_port(),
+        Top::Console { greeted } => lines::console(if greeted { Greeting::Over } else { Greeting::Due }),
         Top::MachinePort => lines::machine_port(),
         Top::Command(command) => {
             let form = if cli.json { Form::Json } else { Form::Text };

@@ -10,9 +10,11 @@ use clap::error::ErrorKind;
 use serde_json::json;
 
 use crate::answer::{self, Answer, Failure};
-use crate::client::Via;
+use crate::client::{self, Via};
 use crate::command::{Command, Line};
 use crate::exit::Code;
+use crate::session::{Asker, Session};
+use crate::{editor, password, prompt, setup, terminal, top};
 
 /// How long the console waits for mark21d before it greets all the same.
 const START_PATIENCE: Duration = Duration::from_secs(15);
@@ -28,9 +30,22 @@ pub(crate) enum Form {
     Json,
 }
 
+/// Whether the console greets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Greeting {
+    /// It does, once the box has started.
+    Due,
+    /// Somebody has done so.
+    Over,
+}
+
 /// Runs one command and prints its answer.
 pub(crate) fn once(command: &Command, form: Form, via: Via) -> ExitCode {
-    let result = run(command, via);
+    let asker = match form {
+        Form::Text if terminal::is_interactive() => Asker::Person,
+        Form::Text | Form::Json => Asker::Program,
+    };
+    let result = run(command, &Session::new(via, asker));
     let printed = match form {
         Form::Json => writeln!(io::stdout(), "{}", answer::to_json(&result)),
         Form::Text => print_for_a_person(&result),
@@ -43,26 +58,37 @@ pub(crate) fn once(command: &Command, form: Form, via: Via) -> ExitCode {
 }
 
 /// Reads a person's commands until the line ends.
-pub(crate) fn console() -> ExitCode {
-    let headline = headline_when_started();
-    if writeln!(io::stdout(), "\nMark21. {headline}\nType a command, or help.").is_err() {
+pub(crate) fn console(greeting: Greeting) -> ExitCode {
+    let is_terminal = terminal::is_interactive();
+    let asker = if is_terminal { Asker::Person } else { Asker::Program };
+    let session = Session::new(Via::Socket, asker);
+    let headline = match greeting {
+        Greeting::Due => format!("\nMark21. {}\n", headline_when_started(&session)),
+        Greeting::Over => String::new(),
+    };
+    let help = if is_terminal { "Type a command; ? helps at any place." } else { "Type a command, or help." };
+    if writeln!(io::stdout(), "{headline}{help}").is_err() {
         return Code::Failed.into();
+    }
+    if is_terminal {
+        terminal::probe();
+        return prompt::run(&session);
     }
     each_line("mark21> ", |line| match read(line) {
         Ok(None) => Ok(()),
         Ok(Some(Line { json: true, command })) => {
-            writeln!(io::stdout(), "{}", answer::to_json(&run(&command, Via::Socket)))
+            writeln!(io::stdout(), "{}", answer::to_json(&run(&command, &session)))
         }
-        Ok(Some(Line { json: false, command })) => print_for_a_person(&run(&command, Via::Socket)),
+        Ok(Some(Line { json: false, command })) => print_for_a_person(&run(&command, &session)),
         Err(failure) => print_for_a_person(&Err(failure)),
     })
 }
 
 /// What the box does, once it has started; a console that comes sooner would be talked into.
-fn headline_when_started() -> String {
+fn headline_when_started(session: &Session) -> String {
     let begun = Instant::now();
     loop {
-        let result = run(&Command::Status, Via::Socket);
+        let result = run(&Command::Status, session);
         let is_early = begun.elapsed() < START_PATIENCE;
         match result {
             Ok(answer) if answer.value["state"] != "starting" || !is_early => {
@@ -78,28 +104,28 @@ fn headline_when_started() -> String {
 /// object as the start, so that a program can find out when somebody listens.
 pub(crate) fn machine_port() -> ExitCode {
     let ready = json!({ "ready": true, "version": env!("CARGO_PKG_VERSION") });
+    let session = Session::new(Via::Socket, Asker::Program);
     if writeln!(io::stdout(), "{ready}").is_err() {
         return Code::Failed.into();
     }
     each_line("", |line| match read(line) {
         Ok(None) => writeln!(io::stdout(), "{ready}"),
-        Ok(Some(line)) => writeln!(io::stdout(), "{}", answer::to_json(&run(&line.command, Via::Socket))),
+        Ok(Some(line)) => writeln!(io::stdout(), "{}", answer::to_json(&run(&line.command, &session))),
         Err(failure) => writeln!(io::stdout(), "{}", answer::to_json(&Err(failure))),
     })
 }
 
 /// Hands over each line of standard input; a line that is too long or no text is refused by
-/// handing over its failure's text instead.
+/// handing over its failure's text instead. Whoever takes a line may read on behind it.
 fn each_line(prompt: &str, mut take: impl FnMut(Result<&str, Failure>) -> io::Result<()>) -> ExitCode {
-    let mut input = io::stdin().lock();
     let mut line = Vec::new();
     loop {
         let prompted = write!(io::stdout(), "{prompt}").and_then(|()| io::stdout().flush());
-        let ended = prompted.is_err()
-            || match read_line(&mut input, &mut line) {
-                Ok(Some(line)) => take(line).is_err(),
-                Ok(None) | Err(_) => true,
-            };
+        let read = prompted.and_then(|()| read_line(&mut io::stdin().lock(), &mut line));
+        let ended = match read {
+            Ok(Some(line)) => take(line).is_err(),
+            Ok(None) | Err(_) => true,
+        };
         if ended {
             return Code::Done.into();
         }
@@ -139,7 +165,7 @@ fn read_line<'a>(
 }
 
 /// A line as a command; `None` for an empty one.
-fn read(line: Result<&str, Failure>) -> Result<Option<Line>, Failure> {
+pub(crate) fn read(line: Result<&str, Failure>) -> Result<Option<Line>, Failure> {
     let words = shlex::split(line?).ok_or_else(|| usage("a quote is not closed".into()))?;
     if words.is_empty() {
         return Ok(None);
@@ -168,20 +194,32 @@ fn usage(message: String) -> Failure {
 fn print_for_a_person(result: &Result<Answer, Failure>) -> io::Result<()> {
     match result {
         Ok(answer) => writeln!(io::stdout(), "{}", answer.text),
-        Err(failure) if failure.code == Code::Done => writeln!(io::stdout(), "{}", failure.message),
-        Err(failure) => {
-            writeln!(io::stderr(), "error: {}", failure.message)?;
-            if failure.hint.is_empty() { Ok(()) } else { writeln!(io::stderr(), "hint: {}", failure.hint) }
-        }
+        Err(failure) if failure.code == Code::Done => writeln!(io::stdout(), "{failure}"),
+        Err(failure) => writeln!(io::stderr(), "{failure}"),
     }
 }
 
-fn run(command: &Command, via: Via) -> Result<Answer, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Code::Failed, format!("no event loop: {error}"), ""))?;
-    runtime.block_on(crate::render::answer(command, via))
+/// Carries out a command; Ctrl-C ends it, and nothing else.
+pub(crate) fn run(command: &Command, session: &Session) -> Result<Answer, Failure> {
+    if session.asker == Asker::Person {
+        match command {
+            Command::Setup => return setup::run(session),
+            Command::Edit => return editor::run(session),
+            Command::Password => return password::run(session),
+            Command::Top => return top::run(session),
+            _ => {}
+        }
+    }
+    client::wait_for(async {
+        tokio::select! {
+            answer = crate::run::answer(command, session) => answer,
+            Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new(
+                Code::Differs,
+                "interrupted",
+                "what the box has begun it ends; status tells",
+            )),
+        }
+    })
 }
 
 #[cfg(test)]

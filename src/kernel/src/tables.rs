@@ -39,6 +39,7 @@ pub(crate) fn observe(ipvs: &mut Ipvs) -> Result<ObservedIpvs, Cause> {
                 active: entry.active_connections,
                 inactive: entry.inactive_connections,
                 persistent: entry.persistent_connections,
+                connections: entry.stats.connections,
             };
             (key, observed)
         });

@@ -113,6 +113,8 @@ pub struct ObservedDestination {
     pub inactive: u32,
     /// Clients that are bound to it.
     pub persistent: u32,
+    /// Connections given to it since the kernel has it.
+    pub connections: u64,
 }
 
 impl ObservedDestination {

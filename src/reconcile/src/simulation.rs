@@ -130,8 +130,13 @@ fn apply_ipvs(change: &IpvsChange, kernel: &mut Observed) {
         }
         IpvsChange::AddDestination { service, key, destination }
         | IpvsChange::EditDestination { service, key, destination, .. } => {
-            let new =
-                ObservedDestination { destination: *destination, active: 0, inactive: 0, persistent: 0 };
+            let new = ObservedDestination {
+                destination: *destination,
+                active: 0,
+                inactive: 0,
+                persistent: 0,
+                connections: 0,
+            };
             let was = tables.services.get_mut(service).expect("the service").destinations.insert(*key, new);
             assert_eq!(was.is_some(), matches!(change, IpvsChange::EditDestination { .. }), "{change}");
         }

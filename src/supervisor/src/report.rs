@@ -50,6 +50,7 @@ pub(crate) fn services(config: &Config, hand: &Hand, census: &Census) -> Vec<Ser
                         active: seen.map_or(0, |seen| seen.active),
                         inactive: seen.map_or(0, |seen| seen.inactive),
                         persistent: seen.map_or(0, |seen| seen.persistent),
+                        connections: seen.map_or(0, |seen| seen.connections),
                         weight_by_hand: by_hand,
                         draining: is_leaving || by_hand == Some(0),
                     }

@@ -73,6 +73,30 @@ fn the_reference_names_the_keys_that_serde_takes() {
 }
 
 #[test]
+fn a_fields_shape_follows_from_its_values() {
+    let cases = [
+        ("system", "hostname", Shape::Text, 0),
+        ("system", "name_servers", Shape::List, 0),
+        ("interface", "mss_clamp", Shape::Bare, 2),
+        ("interface.bond", "devices", Shape::List, 0),
+        ("sync_group", "members", Shape::List, 0),
+        ("egress", "protocols", Shape::List, 0),
+        ("service", "kind", Shape::Text, 4),
+        ("service", "port", Shape::Bare, 0),
+        ("service", "scheduler", Shape::Text, 9),
+        ("service", "persistence", Shape::Text, 0),
+        ("service", "passive_ports", Shape::Text, 0),
+        ("service.real_server", "addresses", Shape::List, 0),
+        ("service.real_server", "weight", Shape::Bare, 0),
+        ("timeouts", "tcp", Shape::Text, 0),
+    ];
+    for (table, name, shape, words) in cases {
+        let found = field(table, name).map(|field| (field.shape(), field.words().count()));
+        assert_eq!(found, Some((shape, words)), "{table}.{name}");
+    }
+}
+
+#[test]
 fn the_reference_page_is_the_field_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
     if std::env::var_os("UPDATE").is_some() {

@@ -37,7 +37,8 @@ impl TableDoc {
         self.below().filter(|table| table.form == TableForm::Inline)
     }
 
-    fn below(&self) -> impl Iterator<Item = &'static Self> + use<> {
+    /// The tables right below.
+    pub fn below(&self) -> impl Iterator<Item = &'static Self> + use<> {
         let path = self.path;
         TABLES.iter().filter(move |table| match table.path.rsplit_once('.') {
             Some((above, _)) => above == path,

@@ -1,0 +1,260 @@
+//! Commands that change the draft, the box's configuration, or a server's weight.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use mark21_api::dict::{self, Dict};
+use mark21_api::status::{CommitOptions, Committed};
+use mark21_config::Spelled;
+use serde_json::json;
+
+use crate::answer::{Answer, Failure, value};
+use crate::command::{How, Version, Whom};
+use crate::draft::Drafted;
+use crate::exit::Code;
+use crate::session::Session;
+use crate::{check, client, path};
+
+/// How long `drain --wait` waits at most.
+const DRAIN: Duration = Duration::from_secs(3600);
+/// Between two looks while it waits.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// `set`
+pub(crate) async fn set(session: &Session, words: &[String]) -> Result<Answer, Failure> {
+    let drafted = session.drafted_or_running().await?;
+    let text = path::set(&drafted.text, words)?;
+    keep(session, drafted, text)
+}
+
+/// `delete`
+pub(crate) async fn delete(session: &Session, words: &[String]) -> Result<Answer, Failure> {
+    let drafted = session.drafted_or_running().await?;
+    let text = path::delete(&drafted.text, words)?;
+    keep(session, drafted, text)
+}
+
+/// `load`, of a file.
+pub(crate) async fn load(session: &Session, file: &Path) -> Result<Answer, Failure> {
+    let text = check::read_text(file)?;
+    take(session, text, &file.display().to_string()).await
+}
+
+/// Takes a text as the draft, and says what is wrong with it.
+pub(crate) async fn take(session: &Session, text: String, name: &str) -> Result<Answer, Failure> {
+    session.redraft(text.clone()).await?;
+    let checked = check::text(text.as_bytes(), name);
+    let lines = text.lines().count();
+    let next = if checked.code == Code::Done { "compare shows what it changes" } else { "mend it with edit" };
+    Ok(Answer { text: format!("{}\n{lines} lines are the draft now; {next}", checked.text), ..checked })
+}
+
+/// `compare`: without words what runs and the draft, with one that and the draft.
+pub(crate) async fn compare(
+    session: &Session,
+    first: Option<Version>,
+    second: Option<Version>,
+) -> Result<Answer, Failure> {
+    let (first, second) = match (first, second) {
+        (Some(first), Some(second)) => (first, second),
+        (Some(first), None) if session.draft.exists() => (first, Version::Draft),
+        (Some(first), None) => (first, Version::Running),
+        (None, _) => (Version::Running, Version::Draft),
+    };
+    let old = match (first, second) {
+        // A box without a configuration: all of the draft is new.
+        (Version::Running, Version::Draft) if session.drafted()?.base.is_empty() => String::new(),
+        _ => session.text(first).await?,
+    };
+    let new = session.text(second).await?;
+    let difference = similar::TextDiff::from_lines(&old, &new)
+        .unified_diff()
+        .header(&first.to_string(), &second.to_string())
+        .to_string();
+    let same = difference.is_empty();
+    let text = if same { format!("{first} and {second} are the same") } else { difference.trim_end().into() };
+    let value = json!({ "same": same, "first": first.to_string(), "second": second.to_string(), "difference": difference });
+    Ok(Answer { text, value, code: Code::Done })
+}
+
+/// `discard`
+pub(crate) fn discard(session: &Session) -> Result<Answer, Failure> {
+    let text = match session.draft.discard()? {
+        true => "the draft is forgotten",
+        false => "there was no draft",
+    };
+    Ok(Answer { text: text.into(), value: json!({}), code: Code::Done })
+}
+
+/// `commit`
+pub(crate) async fn commit(
+    session: &Session,
+    file: Option<&Path>,
+    how: &How,
+    over: bool,
+) -> Result<Answer, Failure> {
+    let (text, name) = match file {
+        Some(file) => (check::read_text(file)?, file.display().to_string()),
+        None => {
+            let drafted = session.drafted()?;
+            let running = session.status().await?.configuration.digest;
+            if !over && !drafted.base.lines().any(|base| base == running) && running != drafted.base {
+                return Err(Failure::new(
+                    Code::Differs,
+                    "another configuration was committed since the draft was begun",
+                    "compare shows the difference; commit --over replaces it all the same",
+                ));
+            }
+            (drafted.text, "draft".to_owned())
+        }
+    };
+    check::refuse_errors(&name, &text)?;
+    let director = client::director(session.via).await?;
+    let committed: Committed = client::take(director.commit(&text, options(how)?).await)?;
+    if file.is_none() {
+        settle(session, how, text).await?;
+    }
+    Ok(committed_answer(&committed))
+}
+
+/// After a commit the draft has done its work; one that waits for its confirmation is kept until
+/// then, and may be committed again whatever becomes of it.
+async fn settle(session: &Session, how: &How, text: String) -> Result<(), Failure> {
+    if how.confirm.is_none() {
+        return session.draft.discard().map(drop);
+    }
+    let base = session.drafted()?.base;
+    let running = session.status().await?.configuration.digest;
+    session.draft.write(&Drafted { text, base: format!("{}\n{running}", base.trim_end()) })
+}
+
+/// `confirm`
+pub(crate) async fn confirm(session: &Session) -> Result<Answer, Failure> {
+    let director = client::director(session.via).await?;
+    let generation = director.confirm().await.map_err(|error| client::called(&error))?;
+    if let Some(drafted) = session.draft.read()?
+        && drafted.text == session.text(Version::Running).await?
+    {
+        session.draft.discard()?;
+    }
+    let text = format!("generation {generation} stays");
+    Ok(Answer { text, value: json!({ "generation": generation }), code: Code::Done })
+}
+
+/// `rollback`
+pub(crate) async fn rollback(
+    session: &Session,
+    generation: Option<u32>,
+    how: &How,
+) -> Result<Answer, Failure> {
+    let director = client::director(session.via).await?;
+    let answer = director.rollback(generation.unwrap_or(0), options(how)?).await;
+    let committed: Committed = client::take(answer)?;
+    Ok(committed_answer(&committed))
+}
+
+/// `weight`
+pub(crate) async fn weight(session: &Session, whom: &Whom, weight: u16) -> Result<Answer, Failure> {
+    let director = client::director(session.via).await?;
+    let answer = director.set_weight(&whom.service, &whom.server, weight, whom.save).await;
+    answer.map_err(|error| client::called(&error))?;
+    Ok(weighed(whom, &format!("has weight {weight}")))
+}
+
+/// `undrain`
+pub(crate) async fn undrain(session: &Session, whom: &Whom) -> Result<Answer, Failure> {
+    let director = client::director(session.via).await?;
+    let answer = director.undrain(&whom.service, &whom.server, whom.save).await;
+    answer.map_err(|error| client::called(&error))?;
+    Ok(weighed(whom, "takes new sessions again"))
+}
+
+/// `drain`
+pub(crate) async fn drain(session: &Session, whom: &Whom, wait: bool) -> Result<Answer, Failure> {
+    let director = client::director(session.via).await?;
+    let answer = director.drain(&whom.service, &whom.server, whom.save).await;
+    answer.map_err(|error| client::called(&error))?;
+    let begun = Instant::now();
+    let left = |count: u64| json!({ "service": whom.service, "server": whom.server, "connections": count });
+    loop {
+        let count = connections(session, whom).await?;
+        let text = match count {
+            0 => "gets no new sessions and has none left".to_owned(),
+            count => format!("gets no new sessions; {count} connections go on"),
+        };
+        if count == 0 || !wait {
+            return Ok(Answer { value: left(count), ..weighed(whom, &text) });
+        }
+        if begun.elapsed() > DRAIN {
+            return Ok(Answer { value: left(count), code: Code::Differs, ..weighed(whom, &text) });
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn connections(session: &Session, whom: &Whom) -> Result<u64, Failure> {
+    let status = session.status().await?;
+    let servers = status.services.iter().filter(|service| service.name == whom.service);
+    let is_meant = |address: &str| {
+        address == whom.server
+            || address.rsplit_once(':').is_some_and(|(host, _)| host.trim_matches(['[', ']']) == whom.server)
+    };
+    Ok(servers
+        .flat_map(|service| &service.real_servers)
+        .filter(|server| is_meant(&server.address))
+        .map(|server| u64::from(server.active) + u64::from(server.inactive))
+        .sum())
+}
+
+fn weighed(whom: &Whom, what: &str) -> Answer {
+    let kept = if whom.save { "saved" } else { "until the next commit or start" };
+    Answer {
+        text: format!("{} of {} {what}; {kept}", whom.server, whom.service),
+        value: json!({ "service": whom.service, "server": whom.server, "saved": whom.save }),
+        code: Code::Done,
+    }
+}
+
+fn keep(session: &Session, drafted: Drafted, text: String) -> Result<Answer, Failure> {
+    let difference = similar::TextDiff::from_lines(&drafted.text, &text);
+    let mut changed: Vec<String> = Vec::new();
+    for change in difference.iter_all_changes() {
+        let sign = match change.tag() {
+            similar::ChangeTag::Equal => continue,
+            similar::ChangeTag::Delete => '-',
+            similar::ChangeTag::Insert => '+',
+        };
+        let line = change.value().trim_end();
+        if !line.is_empty() {
+            changed.push(format!("{sign} {line}"));
+        }
+    }
+    let value = json!({ "changes": changed });
+    let shown = if changed.is_empty() { "nothing changes".to_owned() } else { changed.join("\n") };
+    session.draft.write(&Drafted { text, ..drafted })?;
+    Ok(Answer { text: shown, value, code: Code::Done })
+}
+
+fn options(how: &How) -> Result<Dict, Failure> {
+    let confirm = how.confirm.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
+    let options = CommitOptions {
+        confirm,
+        comment: how.comment.clone(),
+        at_reboot: how.at_reboot,
+        ..CommitOptions::default()
+    };
+    dict::to_dict(&options).map_err(|error| Failure::new(Code::Failed, format!("options: {error}"), ""))
+}
+
+fn committed_answer(committed: &Committed) -> Answer {
+    let mut lines: Vec<String> = committed.changes.iter().map(|change| format!("  {change}")).collect();
+    lines.push(match (committed.generation, committed.confirm.filter(|seconds| *seconds != 0)) {
+        (Some(generation), Some(seconds)) => format!(
+            "generation {generation} runs; type confirm within {}, or the box goes back",
+            Spelled(Duration::from_secs(seconds.into()))
+        ),
+        (Some(generation), None) => format!("generation {generation} runs and stays"),
+        (None, _) => "it is taken at the next start; reboot starts the box anew".to_owned(),
+    });
+    Answer { text: lines.join("\n"), value: value(committed), code: Code::Done }
+}

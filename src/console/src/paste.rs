@@ -1,0 +1,180 @@
+//! A configuration that is pasted into the console, and one that is printed to be pasted.
+//!
+//! ```text
+//! -----BEGIN MARK21 CONFIGURATION-----
+//! schema = 1
+//! -----END MARK21 CONFIGURATION sha256=HEX-----
+//! ```
+//! The digest is of the lines between, each with a line feed: a serial line that loses a byte
+//! is found out. Line ends may come as any of the three that terminals make of them.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use mark21_config::limits;
+use rustix::termios::{InputModes, LocalModes};
+use sha2::{Digest, Sha256};
+
+use crate::answer::Failure;
+use crate::exit::Code;
+use crate::terminal::{self, Mode};
+
+const BEGIN: &str = "-----BEGIN MARK21 CONFIGURATION-----";
+const END: &str = "-----END MARK21 CONFIGURATION sha256=";
+const DASHES: &str = "-----";
+/// A paste that pauses for so long has ended.
+const SILENCE: Duration = Duration::from_secs(30);
+/// What the markers and carriage returns may add to the longest text.
+const AROUND: usize = limits::TEXT_BYTES / 2;
+
+/// A text between its markers.
+pub(crate) fn wrap(text: &str) -> String {
+    let body = normal(text);
+    format!("{BEGIN}\n{body}{END}{}{DASHES}", digest(&body))
+}
+
+/// Takes a text from standard input: a terminal's user is told what to do.
+///
+/// # Errors
+/// It is too long, it was cut off, or its digest is another one.
+pub(crate) fn receive() -> Result<String, Failure> {
+    let bytes = if terminal::is_interactive() {
+        let what = "Paste what `mark21 backup FILE` prints; Ctrl-C gives up.";
+        // Who is not there to read it does not paste either.
+        drop(writeln!(io::stdout(), "{what}").and_then(|()| io::stdout().flush()));
+        paste()?
+    } else {
+        let mut bytes = Vec::new();
+        let limit = (limits::TEXT_BYTES + AROUND) as u64;
+        let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
+        read.map_err(|error| Failure::new(Code::File, format!("standard input: {error}"), ""))?;
+        bytes
+    };
+    unwrap(&bytes)
+}
+
+/// From the terminal, silently, up to the end marker.
+fn paste() -> Result<Vec<u8>, Failure> {
+    let without = [LocalModes::ICANON, LocalModes::ECHO, LocalModes::ISIG];
+    // The line is told to wait where the reader is slow.
+    let _mode = Mode::set(&without, InputModes::IXOFF)
+        .map_err(|error| Failure::new(Code::Failed, format!("the terminal: {error}"), ""))?;
+    let mut all: Vec<u8> = Vec::new();
+    let mut buffer = [0; 4096];
+    let mut is_too_long = false;
+    loop {
+        if !terminal::is_readable(SILENCE) {
+            return Err(refused("the paste has stopped before its end", "paste it once more"));
+        }
+        let length = rustix::io::read(rustix::stdio::stdin(), &mut buffer).unwrap_or(0);
+        let part = buffer.get(..length).unwrap_or_default();
+        if part.is_empty() || part.contains(&3) {
+            return Err(Failure::new(Code::Differs, "given up; the draft is as it was", ""));
+        }
+        all.extend_from_slice(part);
+        let has_ended = ends(&all, length);
+        if all.len() > limits::TEXT_BYTES + AROUND {
+            // Read on, so that the rest is not taken for commands.
+            is_too_long = true;
+            all.drain(..all.len() - END.len() - 128);
+        }
+        match (has_ended, is_too_long) {
+            (true, false) => return Ok(all),
+            (true, true) => {
+                let message = format!("it is longer than {} bytes", limits::TEXT_BYTES);
+                return Err(refused(&message, "a configuration is shorter; is it another file?"));
+            }
+            (false, _) => {}
+        }
+    }
+}
+
+/// Whether the end marker's line is whole, now that so many bytes have come. Only the tail is
+/// looked at: a paste comes in thousands of parts.
+fn ends(all: &[u8], come: usize) -> bool {
+    let tail = all.get(all.len().saturating_sub(come + 256)..).unwrap_or_default();
+    let tail = String::from_utf8_lossy(tail);
+    tail.rsplit_once(END).is_some_and(|(_, rest)| rest.contains(['\n', '\r']))
+}
+
+/// The text between the markers, when its digest is right; a text without any as it is.
+fn unwrap(bytes: &[u8]) -> Result<String, Failure> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| refused("it is no UTF-8 text", "was a byte lost on the line? paste it once more"))?;
+    let text = normal(text);
+    let Some((_, rest)) = text.split_once(&format!("{BEGIN}\n")) else {
+        return match text.contains(END) {
+            true => Err(refused("the line with BEGIN is missing", "paste it from its first line on")),
+            false => Ok(text),
+        };
+    };
+    let (body, end) = rest
+        .split_once(END)
+        .ok_or_else(|| refused("the line with END is missing", "paste it to its last line"))?;
+    let said = end.split(DASHES).next().unwrap_or_default();
+    let found = digest(body);
+    if said != found {
+        let message = format!("its digest is {}.., not {}..", start(&found), start(said));
+        return Err(refused(&message, "bytes were lost on the line; paste it once more"));
+    }
+    Ok(body.to_owned())
+}
+
+fn start(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+fn refused(message: &str, hint: &str) -> Failure {
+    Failure::new(Code::Refused, format!("the pasted text is not taken: {message}"), hint)
+}
+
+/// With line feeds alone, and one at the end.
+fn normal(text: &str) -> String {
+    let mut text = text.replace("\r\n", "\n").replace('\r', "\n");
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "schema = 1\n# ü\n";
+
+    #[test]
+    fn what_was_wrapped_comes_back_however_lines_end() {
+        let wrapped = wrap(TEXT);
+        for pasted in [wrapped.clone(), wrapped.replace('\n', "\r"), wrapped.replace('\n', "\r\n") + "\r\n"] {
+            assert_eq!(unwrap(pasted.as_bytes()).expect("it is whole"), TEXT);
+        }
+        assert_eq!(unwrap(b"schema = 1").expect("markers are not needed"), "schema = 1\n");
+    }
+
+    #[test]
+    fn a_lost_byte_is_found_out() {
+        let wrapped = wrap(TEXT);
+        let cases = [
+            ("a byte of the text", wrapped.replace("ema", "em"), "digest"),
+            ("the first line", wrapped.replace(BEGIN, ""), "BEGIN"),
+            ("the last line", wrapped.split(END).next().unwrap_or_default().to_owned(), "END"),
+        ];
+        for (lost, text, wanted) in cases {
+            let failure = unwrap(text.as_bytes()).expect_err(lost);
+            assert!(failure.message.contains(wanted), "{lost}: {}", failure.message);
+        }
+        assert!(unwrap(b"\xff\xfe").is_err());
+    }
+
+    #[test]
+    fn the_end_is_seen_in_parts() {
+        let wrapped = wrap(&TEXT.repeat(10_000));
+        assert!(!ends(wrapped.as_bytes(), 1), "its line is not whole");
+        assert!(ends(format!("{wrapped}\r").as_bytes(), 1));
+    }
+}

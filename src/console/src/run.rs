@@ -1,0 +1,184 @@
+//! Carries out a command over the interface.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+
+use mark21_api::status::{Configuration, Firewall, Generation, PlanReport, State, Status};
+use serde_json::json;
+
+use crate::answer::{Answer, Failure, value};
+use crate::command::{Command, Show, Version};
+use crate::exit::Code;
+use crate::session::{Asker, Session};
+use crate::{change, check, client, paste, render};
+
+/// Carries out one command.
+pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answer, Failure> {
+    match command {
+        Command::Status => {
+            let status = session.status().await?;
+            let code = if status.state == State::Serving { Code::Done } else { Code::Differs };
+            Ok(Answer { text: render::status(&status), value: value(&status), code })
+        }
+        Command::Show(show) => self::show(show, session).await,
+        Command::Generations => {
+            let answer = client::director(session.via).await?.generations().await;
+            let dicts = answer.map_err(|error| client::called(&error))?;
+            let all: Vec<Generation> =
+                dicts.into_iter().map(|dict| client::take(Ok(dict))).collect::<Result<_, _>>()?;
+            Ok(Answer {
+                text: render::generations(&all),
+                value: json!({ "generations": all }),
+                code: Code::Done,
+            })
+        }
+        Command::Log { lines } => {
+            let director = client::director(session.via).await?;
+            let lines = director.log(*lines).await.map_err(|error| client::called(&error))?;
+            Ok(Answer { text: lines.join("\n"), value: json!({ "lines": lines }), code: Code::Done })
+        }
+        Command::Verify => verify(session).await,
+        Command::Set { words } => change::set(session, words).await,
+        Command::Delete { words } => change::delete(session, words).await,
+        Command::Load { file: Some(file) } => change::load(session, file).await,
+        Command::Load { file: None } => change::take(session, paste::receive()?, "the pasted text").await,
+        Command::Compare { first, second } => change::compare(session, *first, *second).await,
+        Command::Check { file: Some(file) } => check::file(file),
+        Command::Check { file: None } => {
+            let version = if session.draft.exists() { Version::Draft } else { Version::Running };
+            Ok(check::text(session.text(version).await?.as_bytes(), &version.to_string()))
+        }
+        Command::Plan { file } => {
+            let report = plan(file.as_deref(), session).await?;
+            let text = match report.changes.len() {
+                0 => "nothing to do".to_owned(),
+                _ => render::changes(&report.changes),
+            };
+            Ok(Answer { text, value: value(&report), code: Code::Done })
+        }
+        Command::Backup { file } => {
+            let text = match file {
+                Some(file) => check::read_text(file)?,
+                None => session.text(Version::Running).await?,
+            };
+            let text = paste::wrap(&text);
+            Ok(Answer { value: json!({ "text": text }), text, code: Code::Done })
+        }
+        Command::Edit | Command::Setup | Command::Password | Command::Top | Command::Exit => Err(
+            Failure::new(Code::Usage, "this needs a terminal and a person", "on the console, or by ssh -t"),
+        ),
+        Command::Discard => change::discard(session),
+        Command::Commit { file, how, over } => change::commit(session, file.as_deref(), how, *over).await,
+        Command::Confirm => change::confirm(session).await,
+        Command::Rollback { generation, how } => change::rollback(session, *generation, how).await,
+        Command::Weight { whom, weight } => change::weight(session, whom, *weight).await,
+        Command::Drain { whom, wait } => change::drain(session, whom, *wait).await,
+        Command::Undrain { whom } => change::undrain(session, whom).await,
+        Command::Resign { name } => {
+            let director = client::director(session.via).await?;
+            director.resign(name).await.map_err(|error| client::called(&error))?;
+            let text = format!("{name}: offered to the other box; status tells who has it");
+            Ok(Answer { text, value: json!({ "resigned": name }), code: Code::Done })
+        }
+        Command::Ping { host, count } => ping(&host.to_string(), *count, session.asker),
+        Command::Reboot { yes } => {
+            session.require_yes(*yes, "This starts the box anew.")?;
+            let director = client::director(session.via).await?;
+            director.reboot().await.map_err(|error| client::called(&error))?;
+            Ok(Answer { text: "the box starts anew".into(), value: json!({}), code: Code::Done })
+        }
+        Command::FactoryReset { yes } => {
+            session.require_yes(*yes, "This forgets every configuration and password.")?;
+            let director = client::director(session.via).await?;
+            director.factory_reset().await.map_err(|error| client::called(&error))?;
+            Ok(Answer {
+                text: "the box starts anew, with nothing".into(),
+                value: json!({}),
+                code: Code::Done,
+            })
+        }
+    }
+}
+
+async fn show(show: &Show, session: &Session) -> Result<Answer, Failure> {
+    match show {
+        Show::Configuration { version } => {
+            let text = session.text(*version).await?;
+            let value = json!({ "version": version.to_string(), "text": text });
+            Ok(Answer { text: text.trim_end().to_owned(), value, code: Code::Done })
+        }
+        Show::Firewall => {
+            let answer = client::director(session.via).await?.firewall().await;
+            let firewall: Firewall = client::take(answer)?;
+            Ok(Answer { text: render::firewall(&firewall), value: value(&firewall), code: Code::Done })
+        }
+        Show::ServerConfig { service, program } => server_config(service, program.as_deref(), session).await,
+    }
+}
+
+fn ping(host: &str, count: u32, asker: Asker) -> Result<Answer, Failure> {
+    let mut command = std::process::Command::new("ping");
+    command.args(["-c", &count.to_string(), "-w", &(count + 2).to_string(), host]).stdin(Stdio::null());
+    if asker == Asker::Person {
+        command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    }
+    let done = command.output().map_err(|error| Failure::new(Code::Failed, format!("ping: {error}"), ""))?;
+    let text = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).trim_end().to_owned();
+    let code = if done.status.success() { Code::Done } else { Code::Differs };
+    let value = json!({ "answered": code == Code::Done, "output": text });
+    Ok(Answer { text, value, code })
+}
+
+/// Running, boot generation and kernel must be the same.
+async fn verify(session: &Session) -> Result<Answer, Failure> {
+    let status: Status = session.status().await?;
+    let report = running_plan(session).await?;
+    let Configuration { generation, at_boot, .. } = status.configuration;
+    let name = |generation: Option<u32>| generation.map_or("none".to_owned(), |number| number.to_string());
+    let mut text = format!("running generation {}, boots generation {}", name(generation), name(at_boot));
+    let holds = generation == at_boot && status.state == State::Serving && report.changes.is_empty();
+    text.push_str(match (report.changes.len(), holds) {
+        (0, true) => "; the kernel holds it",
+        (0, false) => "; the kernel holds it, but this is not as it should be",
+        (_, _) => "; the kernel differs, to do:\n",
+    });
+    text.push_str(&render::changes(&report.changes));
+    let value = json!({
+        "holds": holds, "generation": generation, "at_boot": at_boot, "state": status.state,
+        "changes": report.changes,
+    });
+    Ok(Answer { text, value, code: if holds { Code::Done } else { Code::Differs } })
+}
+
+async fn server_config(service: &str, program: Option<&str>, session: &Session) -> Result<Answer, Failure> {
+    let director = client::director(session.via).await?;
+    let all = director.server_config(service).await.map_err(|error| client::called(&error))?;
+    let mut wanted: BTreeMap<String, String> = all.into_iter().collect();
+    if let Some(program) = program {
+        let known: Vec<String> = wanted.keys().cloned().collect();
+        wanted.retain(|name, _| name == program);
+        if wanted.is_empty() {
+            let message = format!("no settings are known for {program:?}");
+            return Err(Failure::new(Code::Usage, message, format!("known are: {}", known.join(", "))));
+        }
+    }
+    let blocks: Vec<String> = wanted.iter().map(|(name, lines)| format!("# {name}\n{lines}")).collect();
+    Ok(Answer { text: blocks.join("\n").trim_end().to_owned(), value: value(&wanted), code: Code::Done })
+}
+
+/// Of a file, or the draft, or without both of what runs.
+async fn plan(file: Option<&Path>, session: &Session) -> Result<PlanReport, Failure> {
+    let (text, name) = match (file, session.draft.read()?) {
+        (Some(file), _) => (check::read_text(file)?, file.display().to_string()),
+        (None, Some(drafted)) => (drafted.text, "draft".to_owned()),
+        (None, None) => return running_plan(session).await,
+    };
+    check::refuse_errors(&name, &text)?;
+    client::take(client::director(session.via).await?.plan(&text).await)
+}
+
+/// What the kernel lacks of the running configuration.
+async fn running_plan(session: &Session) -> Result<PlanReport, Failure> {
+    client::take(client::director(session.via).await?.plan("").await)
+}

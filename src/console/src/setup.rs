@@ -1,0 +1,495 @@
+//! `setup`: some ten questions, and out of the answers the configuration of a director, or of
+//! both directors of a pair.
+//!
+//! The questions are a table; each answer is read by the forms of the configuration's own
+//! parser, and what comes out is checked by it as a whole. Nothing is applied here.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use mark21_config::{Device, Form, Hostname, LinkAddress};
+use serde_json::json;
+use toml_edit::DocumentMut;
+
+use crate::answer::{Answer, Failure};
+use crate::client::wait_for;
+use crate::exit::Code;
+use crate::session::Session;
+use crate::{change, check, paste, terminal};
+
+/// What was answered, in words that have been found good.
+#[derive(Clone, Debug, Default)]
+struct Answers {
+    role: Role,
+    hostname: String,
+    outside: String,
+    outside_address: String,
+    other_outside: String,
+    gateway: String,
+    virtual_address: String,
+    inside: String,
+    inside_address: String,
+    other_inside: String,
+    inside_gateway: String,
+    sync: String,
+    real_servers: Vec<String>,
+    announced: bool,
+}
+
+/// Which box it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Role {
+    #[default]
+    Alone,
+    First,
+    Second,
+}
+
+/// One question.
+struct Question {
+    text: &'static str,
+    /// Whether it is asked at all.
+    applies: fn(&Answers) -> bool,
+    /// What an empty answer stands for; empty where it must be answered.
+    default: fn(&Answers) -> String,
+    /// Takes an answer, or says what is wrong with it.
+    take: fn(&mut Answers, &str) -> Result<(), String>,
+}
+
+const ALWAYS: fn(&Answers) -> bool = |_| true;
+const IN_A_PAIR: fn(&Answers) -> bool = |answers| answers.role != Role::Alone;
+const NOTHING: fn(&Answers) -> String = |_| String::new();
+
+const QUESTIONS: &[Question] = &[
+    Question {
+        text: "Is this box alone, or the first or second of two (alone, first, second)?",
+        applies: ALWAYS,
+        default: |_| "alone".into(),
+        take: |answers, text| {
+            answers.role = match text {
+                "alone" => Role::Alone,
+                "first" => Role::First,
+                "second" => Role::Second,
+                _ => return Err("it is alone, first or second".into()),
+            };
+            Ok(())
+        },
+    },
+    Question {
+        text: "Its host name?",
+        applies: ALWAYS,
+        default: |answers| match answers.role {
+            Role::Alone => "director".into(),
+            Role::First => "director-a".into(),
+            Role::Second => "director-b".into(),
+        },
+        take: |answers, text| {
+            Hostname::read(text).map_err(words)?;
+            answers.hostname = text.into();
+            Ok(())
+        },
+    },
+    Question {
+        text: "The port to the clients?",
+        applies: ALWAYS,
+        default: |_| "eth0".into(),
+        take: |answers, text| {
+            Device::read(text).map_err(words)?;
+            answers.outside = text.into();
+            Ok(())
+        },
+    },
+    Question {
+        text: "This box's own address there, with the prefix length (192.0.2.2/24)?",
+        applies: ALWAYS,
+        default: NOTHING,
+        take: |answers, text| {
+            link(text)?;
+            answers.outside_address = text.into();
+            Ok(())
+        },
+    },
+    Question {
+        text: "The other box's address there?",
+        applies: IN_A_PAIR,
+        default: NOTHING,
+        take: |answers, text| {
+            beside(text, &answers.outside_address)?;
+            answers.other_outside = text.into();
+            Ok(())
+        },
+    },
+    Question {
+        text: "The gateway to everywhere else (none for none)?",
+        applies: ALWAYS,
+        default: |_| "none".into(),
+        take: |answers, text| {
+            answers.gateway = match text {
+                "none" => String::new(),
+                text => beside(text, &answers.outside_address).map(|()| text.into())?,
+            };
+            Ok(())
+        },
+    },
+    Question {
+        text: "The virtual address that clients connect to?",
+        applies: ALWAYS,
+        default: NOTHING,
+        take: |answers, text| {
+            beside(text, &answers.outside_address)?;
+            if [&answers.other_outside, &answers.gateway].contains(&&text.to_owned()) {
+                return Err("it is another machine's address already".into());
+            }
+            answers.virtual_address = text.into();
+            Ok(())
+        },
+    },
+    Question {
+        text: "The port to the real servers?",
+        applies: ALWAYS,
+        default: |_| "eth1".into(),
+        take: |answers, text| {
+            Device::read(text).map_err(words)?;
+            if text == answers.outside {
+                return Err(
+                    "that is the port to the clients; the real servers stand behind another one".into()
+                );
+            }
+            answers.inside = text.into();
+            Ok(())
+        },
+    },
+    Question {
+        text: "This box's own address there, with the prefix length (10.0.0.2/24)?",
+        applies: ALWAYS,
+        default: NOTHING,
+        take: |answers, text| {
+            let address = link(text)?;
+            if link(&answers.outside_address)?.network() == address.network() {
+                return Err("that is the clients' network; the real servers stand in another one".into());
+            }
+            answers.inside_address = text.into();
+            Ok(())
+        },
+    },
+    Question {
+        text: "The other box's address there?",
+        applies: IN_A_PAIR,
+        default: NOTHING,
+        take: |answers, text| {
+            beside(text, &answers.inside_address)?;
+            answers.other_inside = text.into();
+            Ok(())
+        },
+    },
+    Question {
+        text: "The address that both share there, as the real servers' gateway?",
+        applies: IN_A_PAIR,
+        default: NOTHING,
+        take: |answers, text| {
+            beside(text, &answers.inside_address)?;
+            if text == answers.other_inside {
+                return Err("that is the other box's own address".into());
+            }
+            answers.inside_gateway = text.into();
+            Ok(())
+        },
+    },
+    Question {
+        text: "A port to the other box alone, for connection sync (none for none)?",
+        applies: IN_A_PAIR,
+        default: |_| "none".into(),
+        take: |answers, text| {
+            Device::read(text).map_err(words)?;
+            if [&answers.outside, &answers.inside].contains(&&text.to_owned()) {
+                return Err("that port has another purpose already".into());
+            }
+            answers.sync = if text == "none" { String::new() } else { text.into() };
+            Ok(())
+        },
+    },
+    Question {
+        text: "The real servers' addresses, with blanks between?",
+        applies: ALWAYS,
+        default: NOTHING,
+        take: |answers, text| {
+            let servers: Vec<String> =
+                text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+            for (position, server) in servers.iter().enumerate() {
+                beside(server, &answers.inside_address).map_err(|error| format!("{server}: {error}"))?;
+                let taken = [&answers.other_inside, &answers.inside_gateway];
+                if taken.contains(&server) || servers.iter().take(position).any(|other| other == server) {
+                    return Err(format!("{server} is taken already"));
+                }
+            }
+            answers.real_servers = servers;
+            Ok(())
+        },
+    },
+    Question {
+        text: "Do the FTP servers announce the virtual address, as TLS needs (yes, no)?",
+        applies: ALWAYS,
+        default: |_| "no".into(),
+        take: |answers, text| {
+            answers.announced = match text {
+                "yes" => true,
+                "no" => false,
+                _ => return Err("it is yes or no".into()),
+            };
+            Ok(())
+        },
+    },
+];
+
+/// Asks, and writes the draft.
+pub(crate) fn run(session: &Session) -> Result<Answer, Failure> {
+    println!("An empty answer takes what stands in brackets; Ctrl-D gives up.\n");
+    let mut answers = Answers::default();
+    for question in QUESTIONS {
+        if (question.applies)(&answers) {
+            put(question, &mut answers)?;
+        }
+    }
+    let own = with_password(session, text(&answers))?;
+    println!();
+    let taken = wait_for(change::take(session, own, "the draft"))?;
+    let mut told = taken.text;
+    if answers.role != Role::Alone {
+        let other = text(&of_the_other(&answers));
+        check::refuse_errors("the other box's configuration", &other)?;
+        // Writing into a String cannot fail.
+        let _ = write!(
+            told,
+            "\n\nFor the other box: type load there, and paste this.\n\n{}\n",
+            paste::wrap(&other)
+        );
+    }
+    told.push_str("\nNow: compare, then commit --confirm 5m, try it, and confirm.");
+    Ok(Answer { text: told, value: json!({}), code: taken.code })
+}
+
+/// Asks until the answer is good.
+fn put(question: &Question, answers: &mut Answers) -> Result<(), Failure> {
+    let default = (question.default)(answers);
+    let shown = if default.is_empty() { String::new() } else { format!(" [{default}]") };
+    loop {
+        let answer = terminal::ask(&format!("{}{shown} ", question.text))
+            .map_err(|_| Failure::new(Code::Differs, "given up; the draft is as it was", ""))?;
+        match take(question, answers, answer.trim(), &default) {
+            Ok(()) => return Ok(()),
+            Err(wrong) => println!("  {wrong}"),
+        }
+    }
+}
+
+fn take(question: &Question, answers: &mut Answers, answer: &str, default: &str) -> Result<(), String> {
+    match (answer, default) {
+        ("", "") => Err("this one has no default".into()),
+        ("", default) => (question.take)(answers, default),
+        (answer, _) => (question.take)(answers, answer),
+    }
+}
+
+fn words(error: mark21_config::FormError) -> String {
+    error.to_string()
+}
+
+fn link(text: &str) -> Result<LinkAddress, String> {
+    LinkAddress::read(text).map_err(words)
+}
+
+/// Another machine's address in the network of this one.
+fn beside(text: &str, own: &str) -> Result<(), String> {
+    let address = IpAddr::read(text).map_err(words)?;
+    let own = link(own)?;
+    if address == own.address {
+        return Err("that is this box's own address".into());
+    }
+    match own.network().contains(address) {
+        true => Ok(()),
+        false => Err(format!("it is not in {}, the network of {own}", own.network())),
+    }
+}
+
+/// The same pair, seen from the other box.
+fn of_the_other(answers: &Answers) -> Answers {
+    let length = |address: &str| address.split_once('/').map_or("", |(_, length)| length).to_owned();
+    let bare = |address: &str| address.split('/').next().unwrap_or_default().to_owned();
+    let swapped = |own: &str, other: &str| format!("{other}/{}", length(own));
+    let (role, name) = match answers.role {
+        Role::First => (Role::Second, "director-b"),
+        Role::Second | Role::Alone => (Role::First, "director-a"),
+    };
+    let name = match answers.hostname.strip_suffix("-a").or(answers.hostname.strip_suffix("-b")) {
+        Some(stem) => format!("{stem}{}", name.trim_start_matches("director")),
+        None => name.to_owned(),
+    };
+    Answers {
+        role,
+        hostname: name,
+        outside_address: swapped(&answers.outside_address, &answers.other_outside),
+        other_outside: bare(&answers.outside_address),
+        inside_address: swapped(&answers.inside_address, &answers.other_inside),
+        other_inside: bare(&answers.inside_address),
+        ..answers.clone()
+    }
+}
+
+/// The configuration that follows from the answers.
+fn text(answers: &Answers) -> String {
+    let Answers { hostname, outside, inside, outside_address, inside_address, virtual_address, .. } = answers;
+    let length = |address: &str| address.split_once('/').map_or("24", |(_, length)| length).to_owned();
+    let mut text = format!("# Written by setup.\nschema = 1\n\n[system]\nhostname = \"{hostname}\"\n");
+    let shared = match answers.role {
+        // Alone, the box has the virtual address itself.
+        Role::Alone => format!(", \"{virtual_address}/{}\"", length(outside_address)),
+        Role::First | Role::Second => String::new(),
+    };
+    // Writing into a String cannot fail.
+    let _ = write!(
+        text,
+        "\n[[interface]]\nname = \"outside\"\ndevice = \"{outside}\"\naddresses = [\"{outside_address}\"{shared}]\n\
+         \n[[interface]]\nname = \"inside\"\ndevice = \"{inside}\"\naddresses = [\"{inside_address}\"]\n"
+    );
+    if !answers.gateway.is_empty() {
+        let _ = write!(text, "\n[[route]]\nto = \"default\"\nvia = \"{}\"\n", answers.gateway);
+    }
+    if answers.role != Role::Alone {
+        let priority = if answers.role == Role::First { 200 } else { 100 };
+        let routers = [
+            ("outside", 50, format!("{virtual_address}/{}", length(outside_address))),
+            ("inside", 51, format!("{}/{}", answers.inside_gateway, length(inside_address))),
+        ];
+        for (name, vrid, address) in routers {
+            let _ = write!(
+                text,
+                "\n[[virtual_router]]\nname = \"{name}\"\ninterface = \"{name}\"\nvrid = {vrid}\n\
+                 priority = {priority}\nadvertisement_interval = \"200ms\"\naddresses = [\"{address}\"]\n"
+            );
+        }
+        // Two addresses that nobody else sees; the sync link leads nowhere.
+        let (own, other) = if answers.role == Role::First { (1, 2) } else { (2, 1) };
+        let (interface, peer) = match answers.sync.as_str() {
+            "" => ("inside", answers.other_inside.clone()),
+            device => {
+                let _ = write!(
+                    text,
+                    "\n[[interface]]\nname = \"sync\"\ndevice = \"{device}\"\naddresses = [\"10.255.21.{own}/30\"]\n"
+                );
+                ("sync", format!("10.255.21.{other}"))
+            }
+        };
+        let _ = write!(
+            text,
+            "\n[[sync_group]]\nname = \"director\"\nmembers = [\"outside\", \"inside\"]\n\
+             \n[sync]\ninterface = \"{interface}\"\npeer = \"{peer}\"\n"
+        );
+    }
+    let passive = if answers.announced { "passive = \"server\"\n" } else { "" };
+    let _ = write!(
+        text,
+        "\n[[service]]\nname = \"ftp\"\nkind = \"ftp\"\naddresses = [\"{virtual_address}\"]\n{passive}"
+    );
+    for server in &answers.real_servers {
+        let _ = write!(text, "\n[[service.real_server]]\naddresses = [\"{server}\"]\n");
+    }
+    text
+}
+
+/// A box keeps the password that it has.
+fn with_password(session: &Session, text: String) -> Result<String, Failure> {
+    let before = wait_for(session.drafted_or_running())?.text;
+    let before: Option<DocumentMut> = before.parse().ok();
+    let hash = before.as_ref().and_then(|before| before.get("system")?.get("password")?.as_str());
+    match hash {
+        Some(hash) => crate::path::set(&text, &["system", "password", hash].map(str::to_owned)),
+        None => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(lines: &[&str]) -> Answers {
+        let mut answers = Answers::default();
+        let mut lines = lines.iter();
+        for question in QUESTIONS {
+            if !(question.applies)(&answers) {
+                continue;
+            }
+            let line = lines.next().expect("an answer for every question");
+            let default = (question.default)(&answers);
+            take(question, &mut answers, line, &default)
+                .unwrap_or_else(|wrong| panic!("{}: {line}: {wrong}", question.text));
+        }
+        assert_eq!(lines.next(), None, "an answer for no question");
+        answers
+    }
+
+    const ALONE: &[&str] = &[
+        "",
+        "",
+        "",
+        "192.0.2.2/24",
+        "192.0.2.254",
+        "192.0.2.10",
+        "",
+        "10.0.0.1/24",
+        "10.0.0.11 10.0.0.12",
+        "",
+    ];
+
+    fn pair<'a>(sync: &'a str, announced: &'a str) -> Answers {
+        let before = ["first", "", "", "192.0.2.2/24", "192.0.2.3", "192.0.2.254", "192.0.2.10"];
+        let behind = ["", "10.0.0.2/24", "10.0.0.3", "10.0.0.1", sync, "10.0.0.11, 10.0.0.12", announced];
+        answered(&[before.as_slice(), &behind].concat())
+    }
+
+    #[test]
+    fn what_setup_writes_the_parser_takes() {
+        let (own, shared) = (pair("eth2", "yes"), pair("", ""));
+        let (own_other, shared_other) = (of_the_other(&own), of_the_other(&shared));
+        let cases = [
+            (answered(ALONE), "director", 0),
+            (own.clone(), "director-a", 0),
+            (own_other.clone(), "director-b", 0),
+            // The parser warns that real servers stand on the sync link.
+            (shared, "director-a", 1),
+            (shared_other, "director-b", 1),
+        ];
+        for (answers, name, warnings) in cases {
+            let text = text(&answers);
+            let parsed = mark21_config::parse(&text).unwrap_or_else(|findings| panic!("{findings}\n{text}"));
+            assert_eq!(parsed.warnings.listed().len(), warnings, "{}\n{text}", parsed.warnings);
+            assert_eq!(parsed.config.system.hostname, name);
+            assert_eq!(parsed.config.real_servers.len(), 2);
+        }
+        assert_eq!(text(&of_the_other(&own_other)), text(&own), "twice the other box is this one");
+    }
+
+    #[test]
+    fn a_wrong_answer_says_what_is_wrong() {
+        let good = pair("", "");
+        let cases = [
+            (0, "third", "alone, first or second"),
+            (1, "a b", "not allowed"),
+            (3, "192.0.2.2", "prefix length is missing"),
+            (3, "", "no default"),
+            (4, "192.0.3.3", "not in 192.0.2.0/24"),
+            (4, "192.0.2.2", "own address"),
+            (6, "192.0.2.254", "another machine's"),
+            (7, "eth0", "port to the clients"),
+            (8, "192.0.2.7/24", "the clients' network"),
+            (10, "10.0.0.3", "the other box's"),
+            (11, "eth1", "another purpose"),
+            (12, "10.0.0.11 10.0.0.11", "taken already"),
+            (12, "10.0.1.11", "not in 10.0.0.0/24"),
+        ];
+        for (number, answer, wanted) in cases {
+            let question = QUESTIONS.get(number).expect("the number of a question");
+            let wrong = take(question, &mut good.clone(), answer, "").expect_err(answer);
+            assert!(wrong.contains(wanted), "{}: {answer}: {wrong}", question.text);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The terminal underneath: its size, its modes, a question, and long answers page by page.
+//!
+//! A serial line tells neither its size nor that it has gone away; 24 lines of 80 are what every
+//! terminal has, and a probe asks for more.
+
+use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, Winsize, isatty, tcgetattr,
+    tcgetwinsize, tcsetattr, tcsetwinsize,
+};
+
+/// What is assumed of a terminal that does not tell.
+const SIZE: (u16, u16) = (80, 24);
+/// Longest line that is read as the answer to a question.
+const ANSWER_BYTES: usize = 1024;
+/// A terminal answers a probe within this time at 9600 baud.
+const PROBE: Duration = Duration::from_millis(300);
+
+/// Whether a person sits at both ends.
+pub(crate) fn is_interactive() -> bool {
+    isatty(rustix::stdio::stdin()) && isatty(rustix::stdio::stdout())
+}
+
+/// Columns and rows.
+pub(crate) fn size() -> (u16, u16) {
+    match tcgetwinsize(rustix::stdio::stdout()) {
+        Ok(size) if size.ws_col != 0 && size.ws_row != 0 => (size.ws_col, size.ws_row),
+        Ok(_) | Err(_) => SIZE,
+    }
+}
+
+/// Asks a terminal on a serial line how large it is, and tells the kernel, from which every
+/// program then has it.
+pub(crate) fn probe() {
+    let known = tcgetwinsize(rustix::stdio::stdout()).is_ok_and(|size| size.ws_col != 0);
+    if known || !is_interactive() {
+        return;
+    }
+    let Ok(_raw) = Mode::set(&[LocalModes::ICANON, LocalModes::ECHO], InputModes::empty()) else { return };
+    // Far beyond the corner, where is the cursor, and back to the left edge.
+    let asked = io::stdout().write_all(b"\x1b7\x1b[999;999H\x1b[6n\x1b8").and_then(|()| io::stdout().flush());
+    let mut answer = Vec::new();
+    while asked.is_ok() && answer.len() < 16 && is_readable(PROBE) {
+        let mut byte = [0];
+        match rustix::io::read(rustix::stdio::stdin(), &mut byte) {
+            Ok(1) => answer.push(byte[0]),
+            Ok(_) | Err(_) => break,
+        }
+        if byte[0] == b'R' {
+            break;
+        }
+    }
+    let (columns, rows) = cursor_report(&answer).unwrap_or(SIZE);
+    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // A terminal that cannot be told is taken for one of 24 by 80.
+    let _ = tcsetwinsize(rustix::stdio::stdin(), size);
+}
+
+/// `ESC [ rows ; columns R` (ECMA-48, CPR); sizes that no terminal has count as none.
+fn cursor_report(bytes: &[u8]) -> Option<(u16, u16)> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (rows, columns) = text.split_once("\x1b[")?.1.strip_suffix('R')?.split_once(';')?;
+    let (columns, rows) = (columns.parse().ok()?, rows.parse().ok()?);
+    ((20..=500).contains(&columns) && (5..=200).contains(&rows)).then_some((columns, rows))
+}
+
+/// Whether a byte comes within this time.
+pub(crate) fn is_readable(within: Duration) -> bool {
+    let stdin = rustix::stdio::stdin();
+    let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+    let within = rustix::time::Timespec::try_from(within).ok();
+    matches!(poll(&mut fds, within.as_ref()), Ok(1))
+}
+
+/// Other modes of the terminal, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Mode {
+    before: Termios,
+}
+
+impl Mode {
+    /// Without some local modes, with some input modes.
+    ///
+    /// # Errors
+    /// Standard input is no terminal.
+    pub(crate) fn set(without: &[LocalModes], with: InputModes) -> io::Result<Self> {
+        let before = tcgetattr(rustix::stdio::stdin())?;
+        let mut modes = before.clone();
+        for mode in without {
+            modes.local_modes -= *mode;
+        }
+        modes.input_modes |= with;
+        modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &modes)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Mode {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no modes.
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &self.before);
+    }
+}
+
+/// Shows no key until it is dropped, not even one that comes before its question.
+pub(crate) fn silent() -> Option<Mode> {
+    // A line that is no terminal shows nothing anyway.
+    Mode::set(&[LocalModes::ECHO], InputModes::empty()).ok()
+}
+
+/// Asks, and gives the line that is answered.
+///
+/// # Errors
+/// Nobody is there any more.
+pub(crate) fn ask(question: &str) -> io::Result<String> {
+    print!("{question}");
+    io::stdout().flush()?;
+    read_line()
+}
+
+/// Asks for what nobody may read over a shoulder.
+///
+/// # Errors
+/// Nobody is there any more.
+pub(crate) fn ask_secret(question: &str) -> io::Result<String> {
+    // Silent before the question is seen: who is quick would have his first letters shown.
+    let silent = silent();
+    print!("{question}");
+    io::stdout().flush()?;
+    let line = read_line();
+    drop(silent);
+    println!();
+    line
+}
+
+/// A line from the terminal, byte by byte, so that nothing behind it is taken away from whoever
+/// reads next.
+///
+/// # Errors
+/// Nobody is there any more.
+pub(crate) fn read_line() -> io::Result<String> {
+    let mut line = Vec::new();
+    let mut input = stdin();
+    loop {
+        let mut byte = [0];
+        if input.read(&mut byte)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match byte[0] {
+            b'\n' | b'\r' => break,
+            byte if line.len() < ANSWER_BYTES => line.push(byte),
+            _ => {}
+        }
+    }
+    Ok(String::from_utf8_lossy(&line).into_owned())
+}
+
+/// Standard input without a buffer.
+fn stdin() -> impl Read {
+    struct Bare(BorrowedFd<'static>);
+    impl Read for Bare {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            Ok(rustix::io::read(self.0, bytes)?)
+        }
+    }
+    Bare(rustix::stdio::stdin())
+}
+
+/// Prints a text; a long one page by page, with a key between two pages.
+///
+/// # Errors
+/// Nobody is there any more.
+pub(crate) fn page(text: &str) -> io::Result<()> {
+    let (columns, rows) = size();
+    let pages = pages(text, columns.into(), usize::from(rows).saturating_sub(1).max(1));
+    let mut out = io::stdout();
+    for (number, lines) in pages.iter().enumerate() {
+        for line in lines {
+            writeln!(out, "{line}")?;
+        }
+        if number + 1 == pages.len() {
+            break;
+        }
+        write!(out, "-- more: space for the next page, q to end --")?;
+        out.flush()?;
+        let key = key()?;
+        write!(out, "\r\x1b[K")?;
+        if matches!(key, b'q' | b'Q' | 3 | 27) {
+            break;
+        }
+    }
+    out.flush()
+}
+
+fn key() -> io::Result<u8> {
+    let _mode = Mode::set(&[LocalModes::ICANON, LocalModes::ECHO, LocalModes::ISIG], InputModes::empty())?;
+    let mut byte = [0];
+    match stdin().read(&mut byte)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(byte[0]),
+    }
+}
+
+/// Lines in pages; a line that wraps counts as often as it does.
+fn pages(text: &str, columns: usize, rows: usize) -> Vec<Vec<&str>> {
+    let mut pages = vec![Vec::new()];
+    let mut used = 0;
+    for line in text.lines() {
+        let height = line.chars().count().div_ceil(columns).max(1);
+        if used + height > rows && used != 0 {
+            pages.push(Vec::new());
+            used = 0;
+        }
+        used += height;
+        if let Some(page) = pages.last_mut() {
+            page.push(line);
+        }
+    }
+    pages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_holds_as_many_rows_as_the_terminal() {
+        let text = "1\n2\n3\nlong line\n5";
+        assert_eq!(pages(text, 80, 23), [["1", "2", "3", "long line", "5"].to_vec()]);
+        assert_eq!(pages(text, 80, 2), [vec!["1", "2"], vec!["3", "long line"], vec!["5"]]);
+        assert_eq!(pages(text, 5, 2), [vec!["1", "2"], vec!["3"], vec!["long line"], vec!["5"]]);
+    }
+
+    #[test]
+    fn a_terminal_tells_its_size_or_none() {
+        assert_eq!(cursor_report(b"\x1b[50;132R"), Some((132, 50)));
+        assert_eq!(cursor_report(b"noise\x1b[24;80R"), Some((80, 24)));
+        for wrong in [&b""[..], b"\x1b[R", b"\x1b[0;0R", b"\x1b[24;80", b"\x1b[9;99999R", b"\xff\x1b["] {
+            assert_eq!(cursor_report(wrong), None, "{wrong:?}");
+        }
+    }
+}
