@@ -20,6 +20,9 @@ mod store;
 mod survival;
 mod watchdog;
 
+// A person at the serial line.
+mod console;
+
 // An operator's own rules.
 mod extra;
 
