@@ -15,10 +15,11 @@ pub(crate) struct Interface {
     pub(crate) addresses: Vec<AddressEvent>,
 }
 
-/// All interfaces by number.
+/// All interfaces by number, and their numbers by name.
 #[derive(Debug, Default)]
 pub(crate) struct Interfaces {
     by_index: BTreeMap<u32, Interface>,
+    by_name: BTreeMap<String, u32>,
 }
 
 impl Interfaces {
@@ -36,6 +37,8 @@ impl Interfaces {
         match event {
             Event::Link(link) => {
                 let index = link.index;
+                self.forget_name(index);
+                self.by_name.insert(link.name.clone(), index);
                 match self.by_index.get_mut(&index) {
                     Some(interface) => interface.link = link,
                     None => {
@@ -45,6 +48,7 @@ impl Interfaces {
                 index
             }
             Event::LinkGone { index } => {
+                self.forget_name(index);
                 self.by_index.remove(&index);
                 index
             }
@@ -73,7 +77,16 @@ impl Interfaces {
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Interface> {
-        self.by_index.values().find(|interface| interface.link.name == name)
+        self.by_index.get(self.by_name.get(name)?)
+    }
+
+    /// It is renamed, or gone. The name may be another interface's by now.
+    fn forget_name(&mut self, index: u32) {
+        if let Some(interface) = self.by_index.get(&index)
+            && self.by_name.get(&interface.link.name) == Some(&index)
+        {
+            self.by_name.remove(&interface.link.name);
+        }
     }
 
     /// The macvlan of this router on the interface `lower`, if it is there as it should be.
@@ -211,6 +224,29 @@ mod tests {
         for (source, expected) in cases {
             assert_eq!(interface.is_on_link(source.parse().expect("valid")), expected, "{source}");
         }
+    }
+
+    #[test]
+    fn a_name_that_goes_from_one_interface_to_another_is_the_others() {
+        let mut interfaces = eth0(&[]);
+        let link = |index: u32, name: &str| {
+            Event::Link(LinkEvent {
+                index,
+                name: name.to_owned(),
+                is_up: true,
+                mac: None,
+                virtual_mac_of: None,
+            })
+        };
+        let number = |interfaces: &Interfaces, name: &str| interfaces.by_name(name).map(|it| it.link.index);
+        interfaces.take(link(3, "eth1"));
+        interfaces.take(link(2, "old"));
+        interfaces.take(link(3, "eth0"));
+        assert_eq!(["old", "eth0", "eth1"].map(|name| number(&interfaces, name)), [Some(2), Some(3), None]);
+        // The old one's end is told late.
+        interfaces.take(link(4, "old"));
+        interfaces.take(Event::LinkGone { index: 2 });
+        assert_eq!(["old", "eth0"].map(|name| number(&interfaces, name)), [Some(4), Some(3)]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Links and addresses as they come and go: what they make of the routers.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use vrrp::{Announcement, Family, Health, Input, Instant, Link, Router, State, Verdict};
@@ -22,7 +23,7 @@ const VERIFY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 impl Daemon {
     /// Takes what the monitor has.
     pub(crate) fn read_monitor(&mut self, now: Instant) {
-        let mut changed = Vec::new();
+        let mut changed = BTreeSet::new();
         let mut gone = Vec::new();
         for _ in 0..MOST_READS {
             let interfaces = &mut self.interfaces;
@@ -30,10 +31,7 @@ impl Daemon {
                 if let Event::AddressGone(address) = &event {
                     gone.push((address.address.interface, address.address.address));
                 }
-                let interface = interfaces.take(event);
-                if !changed.contains(&interface) {
-                    changed.push(interface);
-                }
+                changed.insert(interfaces.take(event));
             });
             match result {
                 Ok(Read::More | Read::Done) => {}
@@ -51,9 +49,7 @@ impl Daemon {
         }
         self.make_virtual_macs(now);
         // Links first: an interface that went down has lost its addresses by itself.
-        for interface in changed {
-            self.refresh_interface(interface, now);
-        }
+        self.refresh_interfaces(&changed, now);
         for place in gone {
             self.put_back(place, now);
         }
@@ -111,19 +107,22 @@ impl Daemon {
         self.start_announcing(index, now, Announcement::Reconfigured);
     }
 
-    fn refresh_interface(&mut self, interface: u32, now: Instant) {
-        let name = self.interfaces.get(interface).map(|interface| interface.link.name.clone());
+    /// Everybody once, however many interfaces changed: a thousand macvlans do so at a takeover.
+    fn refresh_interfaces(&mut self, changed: &BTreeSet<u32>, now: Instant) {
+        let there = changed.iter().filter_map(|number| self.interfaces.get(*number));
+        let names: BTreeSet<String> = there.map(|interface| interface.link.name.clone()).collect();
+        let is_one_gone = names.len() < changed.len();
         for index in 0..self.routers.len() {
             let Some(entry) = self.entry(index) else { continue };
-            let is_concerned = entry.interface == interface
-                || name.as_ref().is_some_and(|name| {
-                    entry.settings.key.interface == *name
-                        || entry.settings.virtual_mac.as_ref() == Some(name)
-                        || entry.settings.all_addresses().any(|address| address.device.as_ref() == Some(name))
-                        || entry.trackers.iter().any(|tracker| tracker.settings.interface == *name)
-                })
-                || entry.held.iter().any(|held| held.address.interface == interface)
-                || (name.is_none() && !entry.trackers.is_empty());
+            let is_named = |name: &String| names.contains(name);
+            let settings = &entry.settings;
+            let is_concerned = changed.contains(&entry.interface)
+                || is_named(&settings.key.interface)
+                || settings.virtual_mac.as_ref().is_some_and(is_named)
+                || settings.all_addresses().any(|address| address.device.as_ref().is_some_and(is_named))
+                || entry.trackers.iter().any(|tracker| is_named(&tracker.settings.interface))
+                || entry.held.iter().any(|held| changed.contains(&held.address.interface))
+                || (is_one_gone && !entry.trackers.is_empty());
             if is_concerned {
                 self.refresh(index, now);
             }
