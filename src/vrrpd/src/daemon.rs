@@ -191,7 +191,7 @@ impl Daemon {
         };
         daemon.announcements.configure(&daemon.global);
         daemon.remove_leftovers();
-        daemon.remove_left_virtual_macs();
+        daemon.delete_virtual_macs();
         match start.settings {
             Some(settings) => daemon.apply(settings, now),
             None => daemon.refuse_packets(&Settings::default()),
@@ -278,6 +278,7 @@ impl Daemon {
             self.input(index, now, Input::Shutdown);
         }
         self.settle_all(now);
+        self.delete_virtual_macs();
         for index in 0..self.routers.len() {
             self.delete_virtual_mac(index);
             if let Some(slot) = self.routers.get_mut(index) {

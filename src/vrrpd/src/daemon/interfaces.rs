@@ -1,6 +1,6 @@
 //! What the kernel has said of links and addresses, and what a router needs of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use vrrp::Family;
@@ -19,7 +19,8 @@ pub(crate) struct Interface {
 #[derive(Debug, Default)]
 pub(crate) struct Interfaces {
     by_index: BTreeMap<u32, Interface>,
-    by_name: BTreeMap<String, u32>,
+    /// More than one while what is told is older than what was read: the greatest is the newest.
+    by_name: BTreeMap<String, BTreeSet<u32>>,
 }
 
 impl Interfaces {
@@ -38,7 +39,7 @@ impl Interfaces {
             Event::Link(link) => {
                 let index = link.index;
                 self.forget_name(index);
-                self.by_name.insert(link.name.clone(), index);
+                self.by_name.entry(link.name.clone()).or_default().insert(index);
                 match self.by_index.get_mut(&index) {
                     Some(interface) => interface.link = link,
                     None => {
@@ -77,14 +78,15 @@ impl Interfaces {
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Interface> {
-        self.by_index.get(self.by_name.get(name)?)
+        self.by_index.get(self.by_name.get(name)?.last()?)
     }
 
-    /// It is renamed, or gone. The name may be another interface's by now.
+    /// It is renamed, or gone. The name may be another interface's too by now.
     fn forget_name(&mut self, index: u32) {
-        if let Some(interface) = self.by_index.get(&index)
-            && self.by_name.get(&interface.link.name) == Some(&index)
-        {
+        let Some(interface) = self.by_index.get(&index) else { return };
+        let Some(numbers) = self.by_name.get_mut(&interface.link.name) else { return };
+        numbers.remove(&index);
+        if numbers.is_empty() {
             self.by_name.remove(&interface.link.name);
         }
     }
@@ -183,7 +185,7 @@ mod tests {
     fn eth0(addresses: &[AddressEvent]) -> Interfaces {
         let mut interfaces = Interfaces::default();
         let (name, mac) = (String::from("eth0"), Some([2; 6]));
-        let link = LinkEvent { index: 2, name, is_up: true, mac, virtual_mac_of: None };
+        let link = LinkEvent { index: 2, name, is_up: true, mac, virtual_mac_of: None, is_in_group: false };
         interfaces.take(Event::Link(link));
         for address in addresses {
             interfaces.take(Event::Address(address.clone()));
@@ -236,6 +238,7 @@ mod tests {
                 is_up: true,
                 mac: None,
                 virtual_mac_of: None,
+                is_in_group: false,
             })
         };
         let number = |interfaces: &Interfaces, name: &str| interfaces.by_name(name).map(|it| it.link.index);
@@ -247,6 +250,12 @@ mod tests {
         interfaces.take(link(4, "old"));
         interfaces.take(Event::LinkGone { index: 2 });
         assert_eq!(["old", "eth0"].map(|name| number(&interfaces, name)), [Some(4), Some(3)]);
+        // A macvlan was read anew, and then comes what was told of the one before.
+        interfaces.take(link(9, "vrrp.7"));
+        interfaces.take(link(5, "vrrp.7"));
+        assert_eq!(number(&interfaces, "vrrp.7"), Some(9));
+        interfaces.take(Event::LinkGone { index: 5 });
+        assert_eq!(number(&interfaces, "vrrp.7"), Some(9));
     }
 
     #[test]

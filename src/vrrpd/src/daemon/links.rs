@@ -185,9 +185,6 @@ impl Daemon {
             !is_held && entry.place(wanted, interfaces).is_some()
         };
         let missing: Vec<_> = entry.settings.all_addresses().filter(is_missing).cloned().collect();
-        if !missing.is_empty() {
-            self.raise_virtual_mac(index);
-        }
         for virtual_address in &missing {
             self.hold(index, virtual_address);
         }

@@ -28,6 +28,8 @@ pub(crate) struct Queue {
     /// What a request was about, and for which router.
     numbers: HashMap<u32, (usize, Asked)>,
     announcing: Vec<usize>,
+    /// Routers whose macvlans, if they have one, may have to forward or not to.
+    pub(crate) forwarding: Vec<usize>,
     /// Groups to be looked at.
     groups: Vec<usize>,
     pub(crate) transitions: Vec<(usize, Transition)>,
@@ -93,9 +95,13 @@ impl Daemon {
                 }
                 Output::Acquire => {
                     has_acquired = true;
+                    self.queue.forwarding.push(index);
                     self.acquire(index);
                 }
-                Output::Release => self.release(index),
+                Output::Release => {
+                    self.release(index);
+                    self.queue.forwarding.push(index);
+                }
                 Output::Announce(announcement) => self.start_announcing(index, now, announcement),
                 Output::Transition(transition) => self.queue.transitions.push((index, transition)),
                 Output::Membership => {
@@ -122,7 +128,6 @@ impl Daemon {
     fn acquire(&mut self, index: usize) {
         let Some(entry) = self.entry(index) else { return };
         let wanted: Vec<_> = entry.settings.all_addresses().cloned().collect();
-        self.raise_virtual_mac(index);
         for virtual_address in wanted {
             self.hold(index, &virtual_address);
         }
@@ -151,7 +156,6 @@ impl Daemon {
         for held in std::mem::take(&mut entry.held) {
             self.let_go(index, &held);
         }
-        self.lower_virtual_mac(index);
     }
 
     /// Takes one address off, unless another router has it by now.
@@ -202,6 +206,7 @@ impl Daemon {
             let sent = self.announcements.flush();
             self.complain_of_sending("announcements", sent, now);
         }
+        self.switch_forwarding();
         if !self.queue.transitions.is_empty() {
             self.tell_transitions(now);
         }

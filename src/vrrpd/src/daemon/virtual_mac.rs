@@ -1,9 +1,13 @@
 //! Virtual MAC addresses: a macvlan per router that wants one, on the router's interface.
 //!
-//! It is made with the configuration, down as long as the router is not Active (a Backup must not
-//! take frames to the virtual MAC address), and holds the addresses. Advertisements and announcements
-//! leave by the interface below with the virtual MAC address as their source, so nothing waits for
-//! the macvlan; and they are heard there, because a macvlan does not hear its own address.
+//! It is made with the configuration and holds the addresses of an Active router. Advertisements and
+//! announcements leave by the interface below with the virtual MAC address as their source, so
+//! nothing waits for the macvlan; and they are heard there, because a macvlan does not hear its own
+//! address.
+//!
+//! A Backup must not take frames to the virtual MAC address (RFC 9568 section 6.4.2): its macvlan has
+//! no address and does not forward. It stays up: to take one down makes the kernel wait for all
+//! processors, some 15 ms on a busy machine, and there may be hundreds.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -76,6 +80,7 @@ impl Daemon {
                 write(&format!("ipv6/conf/{name}/{setting}"), value);
             }
         }
+        self.queue.forwarding.push(index);
         let before = self.changed.0.entry(lower.clone()).or_default();
         for (setting, value) in ON_INTERFACE {
             let path = format!("ipv4/conf/{lower}/{setting}");
@@ -88,31 +93,30 @@ impl Daemon {
         }
     }
 
-    /// Takes the macvlan of the router at `index` up before its addresses are put on.
-    pub(crate) fn raise_virtual_mac(&mut self, index: usize) {
-        self.switch_virtual_mac(index, true);
+    /// It forwards as the interface below does while the router is Active, and not otherwise. After
+    /// all that is urgent.
+    pub(crate) fn switch_forwarding(&mut self) {
+        for index in std::mem::take(&mut self.queue.forwarding) {
+            let Some(entry) = self.entry(index) else { continue };
+            let Some(interface) = entry.virtual_mac(&self.interfaces) else { continue };
+            let is_active = entry.state() == State::Active;
+            for family in ["ipv4", "ipv6"] {
+                let path = |name: &str| format!("{family}/conf/{name}/forwarding");
+                let Some(below) = read(&path(&entry.settings.key.interface)) else { continue };
+                write(&path(&interface.link.name), u8::from(is_active && below != "0"));
+            }
+        }
     }
 
-    /// And down when they are off.
-    pub(crate) fn lower_virtual_mac(&mut self, index: usize) {
-        self.switch_virtual_mac(index, false);
-    }
-
-    fn switch_virtual_mac(&mut self, index: usize, is_up: bool) {
-        let Some(entry) = self.entry(index) else { return };
-        let Some(interface) = entry.virtual_mac(&self.interfaces) else { return };
-        let (number, name) = (interface.link.index, interface.link.name.clone());
-        let number = self.queue.requests.set_up(number, is_up);
-        self.queue.asked(number, index, Asked::Link(name));
-    }
-
-    /// Somebody took it down while the router is Active.
+    /// It is up as soon as it is there, and again when somebody took it down.
     pub(crate) fn check_virtual_mac(&mut self, index: usize) {
         let Some(entry) = self.entry(index) else { return };
         let is_below_up = self.interfaces.get(entry.interface).is_some_and(|below| below.link.is_up);
-        let is_down = entry.virtual_mac(&self.interfaces).is_some_and(|interface| !interface.link.is_up);
-        if entry.state() == State::Active && is_below_up && is_down {
-            self.raise_virtual_mac(index);
+        let Some(interface) = entry.virtual_mac(&self.interfaces) else { return };
+        if is_below_up && !interface.link.is_up {
+            let (number, name) = (interface.link.index, interface.link.name.clone());
+            let number = self.queue.requests.set_up(number);
+            self.queue.asked(number, index, Asked::Link(name));
         }
     }
 
@@ -140,14 +144,22 @@ impl Daemon {
         }
     }
 
-    /// Deletes every macvlan that an earlier process left behind.
-    pub(crate) fn remove_left_virtual_macs(&mut self) {
-        let left: Vec<_> =
-            self.interfaces.iter().filter(|interface| interface.link.virtual_mac_of.is_some()).collect();
-        let left: Vec<_> = left.iter().map(|interface| interface.link.clone()).collect();
-        for link in left {
-            log::notice!("removing {}, left by an earlier process", link.name);
-            self.queue.requests.delete_link(link.index);
+    /// Deletes every macvlan, an earlier process's and our own. One request where that concerns nobody
+    /// else: each would make the kernel wait for all processors.
+    pub(crate) fn delete_virtual_macs(&mut self) {
+        let (ours, others): (Vec<_>, Vec<_>) = self
+            .interfaces
+            .iter()
+            .filter(|interface| interface.link.is_in_group)
+            .map(|interface| interface.link.clone())
+            .partition(|link| link.virtual_mac_of.is_some());
+        if !ours.is_empty() && others.is_empty() {
+            self.queue.requests.delete_group();
+        }
+        for link in ours {
+            if !others.is_empty() {
+                self.queue.requests.delete_link(link.index);
+            }
             self.interfaces.take(Event::LinkGone { index: link.index });
         }
     }

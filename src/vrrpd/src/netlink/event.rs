@@ -35,6 +35,8 @@ pub(crate) struct LinkEvent {
     pub(crate) mac: Option<[u8; 6]>,
     /// One that a vrrpd made for a virtual MAC address: the number of the interface below it.
     pub(crate) virtual_mac_of: Option<u32>,
+    /// In the group of those.
+    pub(crate) is_in_group: bool,
 }
 
 /// An address on a link.
@@ -108,6 +110,7 @@ fn link(message: &Message<'_>) -> Option<LinkEvent> {
         is_up: flags & wanted == wanted,
         mac: mac.filter(|_| is_ethernet),
         virtual_mac_of: lower.filter(|_| is_macvlan && group == u32::from(PROTOCOL)),
+        is_in_group: group == u32::from(PROTOCOL),
     })
 }
 

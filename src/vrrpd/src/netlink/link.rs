@@ -1,4 +1,4 @@
-//! Interfaces with a virtual MAC address: macvlans, made, switched and deleted.
+//! Interfaces with a virtual MAC address: macvlans, made, taken up and deleted.
 
 use super::address::{PROTOCOL, Requests};
 
@@ -33,10 +33,17 @@ impl Requests {
         })
     }
 
-    /// Takes an interface up or down. Returns the number.
-    pub(crate) fn set_up(&mut self, interface: u32, is_up: bool) -> u32 {
+    /// Takes an interface up. Returns the number.
+    pub(crate) fn set_up(&mut self, interface: u32) -> u32 {
         let up = libc::IFF_UP.cast_unsigned();
-        self.message(libc::RTM_NEWLINK, 0, &fixed(interface, if is_up { up } else { 0 }, up), |_| {})
+        self.message(libc::RTM_NEWLINK, 0, &fixed(interface, up, up), |_| {})
+    }
+
+    /// Deletes every interface of VRRP's group at once. Returns the number.
+    pub(crate) fn delete_group(&mut self) -> u32 {
+        self.message(libc::RTM_DELLINK, 0, &fixed(0, 0, 0), |writer| {
+            writer.attribute(IFLA_GROUP, &u32::from(PROTOCOL).to_ne_bytes());
+        })
     }
 
     /// Deletes an interface. Returns the number.

@@ -37,6 +37,12 @@ fn setting(lab: &Lab, host: usize, path: &str) -> String {
 fn it_answers_for_the_addresses_and_moves_with_them() {
     let Some(lab) = Lab::new("vmac", 3) else { return };
     let config = |priority| with_virtual_mac(&group(priority, ""));
+    for host in 0..2 {
+        for setting in ["ipv4/conf/all/forwarding", "ipv6/conf/all/forwarding"] {
+            let write = format!("echo 1 > /proc/sys/net/{setting}");
+            assert!(lab.command(host, "sh").args(["-c", &write]).status().expect("sh").success());
+        }
+    }
     let first = lab.vrrpd(0, &config(200));
     eventually("the first is Active", || lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
     let second = lab.vrrpd(1, &config(100));
@@ -53,7 +59,13 @@ fn it_answers_for_the_addresses_and_moves_with_them() {
             "{active}"
         );
         let backup = link(&lab, 1, name);
-        assert!(backup.contains(mac) && backup.contains("state DOWN"), "a Backup takes no frames: {backup}");
+        assert!(backup.contains(mac), "{backup}");
+        assert!(!output(&format!("-n {} addr show {name}", lab.host(1))).contains("inet"));
+        for family in ["ipv4", "ipv6"] {
+            let forwards = |host| setting(&lab, host, &format!("{family}/conf/{name}/forwarding"));
+            eventually("the Active router forwards", || forwards(0) == "1");
+            assert_eq!(forwards(1), "0", "a Backup forwards nothing that is sent to the MAC address");
+        }
     }
     // The box itself keeps its own, for everybody.
     for address in ["10.9.0.1", "fd09::1"] {
@@ -81,6 +93,7 @@ fn it_answers_for_the_addresses_and_moves_with_them() {
     }
     assert_eq!(link(&lab, 0, "vrrp.7") + &link(&lab, 0, "vrrp6.7"), "", "they go with vrrpd");
     assert_eq!(setting(&lab, 0, "ipv4/conf/eth0/arp_ignore"), "0", "and their settings");
+    eventually("the second forwards", || setting(&lab, 1, "ipv4/conf/vrrp.7/forwarding") == "1");
     assert_eq!(setting(&lab, 1, "ipv4/conf/eth0/arp_ignore"), "1");
     // The neighbours' entry was right all the time: nothing else is needed to reach the other box.
     second.stop();
@@ -119,11 +132,17 @@ fn what_a_crash_left_is_removed() {
     let vrrpd = lab.vrrpd(0, &with_virtual_mac(&group(200, "")));
     eventually("it is Active", || lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
     drop(vrrpd);
+    let number = |name: &str| link(&lab, 0, name).split(':').next().map(str::to_owned);
+    let left = number("vrrp.7");
     assert!(link(&lab, 0, "vrrp.7").contains("state UP"), "a crash leaves them");
+    // In the same group, and nobody's business of ours.
+    ip("-n vleft-a link add other0 type veth peer name other1");
+    ip("-n vleft-a link set other0 group 112");
     let vrrpd = lab.vrrpd(0, &with_virtual_mac(&router(200, "startup_delay = \"30s\"")));
-    assert!(link(&lab, 0, "vrrp.7").contains("state DOWN") && !lab.has(0, "10.9.0.99"));
+    assert!(left != number("vrrp.7") && !lab.has(0, "10.9.0.99"), "it is a new one");
     assert_eq!(link(&lab, 0, "vrrp6.7"), "");
     vrrpd.stop();
+    assert!(!link(&lab, 0, "other0").is_empty());
 }
 
 #[test]
@@ -163,7 +182,7 @@ fn it_is_configured_on_and_off() {
     let has_it_on = |name: &str| output(&format!("-n vtoggle-a addr show dev {name}")).contains("10.9.0.99/");
     first.reload(&with_virtual_mac(&plain));
     eventually("the second has it", || lab.has(1, "10.9.0.99"));
-    assert!(link(&lab, 0, "vrrp.7").contains("state DOWN"));
+    assert!(!has_it_on("vrrp.7"));
     second.stop();
     eventually("it is on the other interface", || has_it_on("vrrp.7"));
     // What changes otherwise moves nothing.
@@ -175,4 +194,30 @@ fn it_is_configured_on_and_off() {
     eventually("it is on eth0", || has_it_on("eth0"));
     assert_eq!(link(&lab, 0, "vrrp.7"), "");
     first.stop();
+}
+
+/// What the kernel told of the ones before was believed of those that were made since.
+#[test]
+fn two_hundred_go_and_come_at_once() {
+    const COUNT: usize = 200;
+    let Some(lab) = Lab::new("vmany", 1) else { return };
+    let config: String = (1..=COUNT)
+        .map(|vrid| {
+            with_virtual_mac(&router(255, ""))
+                .replace("\"v\"", &format!("\"v{vrid}\""))
+                .replace("vrid = 7", &format!("vrid = {vrid}"))
+                .replace("10.9.0.99/24", &format!("172.16.0.{vrid}/32"))
+        })
+        .collect();
+    let held = || output("-n vmany-a -4 addr show").matches(" 172.16.").count();
+    let macvlans = || output("-n vmany-a link show group 112").matches("vrrp.").count();
+    let vrrpd = lab.vrrpd(0, &config);
+    eventually("all are there", || held() == COUNT && macvlans() == COUNT);
+    drop(vrrpd);
+    let vrrpd = lab.vrrpd(0, &config);
+    eventually("all are there again", || held() == COUNT && macvlans() == COUNT);
+    always(Duration::from_millis(500), "they stay", || held() == COUNT && macvlans() == COUNT);
+    assert!(!vrrpd.log().contains("os error"), "{}", vrrpd.log());
+    vrrpd.stop();
+    assert_eq!((held(), macvlans()), (0, 0));
 }
