@@ -59,6 +59,8 @@ test: check sizes scenarios ## Everything: check, sizes, then scenarios
 
 soak: deps build ## Every scenario with full counts, for hours
 	$(SUDO) env MARK21_SOAK=1 tests/run test
+	TIMES=20 cargo test --release --locked -p vrrp
+	src/vrrp/fuzz/run 600
 
 bench: deps build ## Figures beside ipvsadm, keepalived and nft (NAME=.. for one)
 	$(SUDO) tests/run bench $(NAME)
