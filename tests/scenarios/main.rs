@@ -8,6 +8,7 @@ mod image;
 
 // The director: it boots, serves, refuses and survives.
 mod announce;
+mod flood;
 mod forwarding;
 mod hostile;
 mod isolation;

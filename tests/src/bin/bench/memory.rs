@@ -98,7 +98,10 @@ fn configuration(saved: &str) -> Result<String> {
 
 /// Of all processes with this name.
 fn memory(director: &mut Director, name: &str) -> Result<Memory> {
-    let script = format!("for p in $(pidof {name}); do cat /proc/$p/smaps_rollup /proc/$p/status; done");
+    // pidof goes by the file too, which is one for mark21d and mark21.
+    let script = format!(
+        "for p in $(grep -lx {name} /proc/[0-9]*/comm); do cat ${{p%comm}}smaps_rollup ${{p%comm}}status; done"
+    );
     let text = director.root(&script)?;
     let sum = |key: &str| -> Result<u64> {
         let lines = text.lines().filter_map(|line| line.strip_prefix(key)?.split_whitespace().next());
