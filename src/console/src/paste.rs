@@ -8,7 +8,7 @@
 //! The digest is of the lines between, each with a line feed: a serial line that loses a byte
 //! is found out. Line ends may come as any of the three that terminals make of them.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::time::Duration;
 
 use mark21_config::limits;
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::answer::Failure;
 use crate::exit::Code;
+use crate::session::Asker;
 use crate::terminal::{self, Mode};
 
 const BEGIN: &str = "-----BEGIN MARK21 CONFIGURATION-----";
@@ -33,24 +34,51 @@ pub(crate) fn wrap(text: &str) -> String {
     format!("{BEGIN}\n{body}{END}{}{DASHES}", digest(&body))
 }
 
-/// Takes a text from standard input: a terminal's user is told what to do.
+/// Takes a text from standard input: a person is told what to do, a program sends the lines from
+/// marker to marker, or a file as it is.
 ///
 /// # Errors
 /// It is too long, it was cut off, or its digest is another one.
-pub(crate) fn receive() -> Result<String, Failure> {
-    let bytes = if terminal::is_interactive() {
+pub(crate) fn receive(asker: Asker) -> Result<String, Failure> {
+    let bytes = if asker == Asker::Person {
         let what = "Paste what `mark21 backup FILE` prints; Ctrl-C gives up.";
         // Who is not there to read it does not paste either.
         drop(writeln!(io::stdout(), "{what}").and_then(|()| io::stdout().flush()));
         paste()?
     } else {
-        let mut bytes = Vec::new();
-        let limit = (limits::TEXT_BYTES + AROUND) as u64;
-        let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
-        read.map_err(|error| Failure::new(Code::File, format!("standard input: {error}"), ""))?;
-        bytes
+        let end = if terminal::is_port() { End::Marker } else { End::OfFile };
+        lines(&mut io::stdin().lock(), end)?
     };
     unwrap(&bytes)
+}
+
+/// Where the lines of a program end that begin without a marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// At once: a port has no end of file, and all that comes would be swallowed.
+    Marker,
+    /// With the file.
+    OfFile,
+}
+
+fn lines(input: &mut impl BufRead, end: End) -> Result<Vec<u8>, Failure> {
+    let failure = |error| Failure::new(Code::File, format!("standard input: {error}"), "send it once more");
+    let limit = limits::TEXT_BYTES + AROUND;
+    let mut all = Vec::new();
+    let mut is_marked = false;
+    loop {
+        let begun = all.len();
+        let room = (limit - begun) as u64;
+        let length = (&mut *input).take(room).read_until(b'\n', &mut all).map_err(failure)?;
+        let line = all.get(begun..).unwrap_or_default();
+        is_marked |= line.starts_with(BEGIN.as_bytes());
+        if begun == 0 && !is_marked && end == End::Marker {
+            return Err(refused("the line with BEGIN is missing", "send what mark21 backup prints"));
+        }
+        if length == 0 || (is_marked && line.starts_with(END.as_bytes())) {
+            return Ok(all);
+        }
+    }
 }
 
 /// From the terminal, silently, up to the end marker.
@@ -169,6 +197,19 @@ mod tests {
             assert!(failure.message.contains(wanted), "{lost}: {}", failure.message);
         }
         assert!(unwrap(b"\xff\xfe").is_err());
+    }
+
+    #[test]
+    fn what_stands_behind_the_end_is_the_next_command() {
+        let wrapped = wrap(TEXT);
+        let mut port = format!("{wrapped}\nstatus\n");
+        let mut input = port.as_bytes();
+        let taken = lines(&mut input, End::Marker).expect("it is whole");
+        assert_eq!(unwrap(&taken).expect("and right"), TEXT);
+        assert_eq!(input, b"status\n");
+        assert_eq!(lines(&mut TEXT.as_bytes(), End::OfFile).expect("a file"), TEXT.as_bytes());
+        port.insert(0, 'x');
+        assert!(lines(&mut port.as_bytes(), End::Marker).is_err());
     }
 
     #[test]

@@ -42,7 +42,9 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
         Command::Set { words } => change::set(session, words).await,
         Command::Delete { words } => change::delete(session, words).await,
         Command::Load { file: Some(file) } => change::load(session, file).await,
-        Command::Load { file: None } => change::take(session, paste::receive()?, "the pasted text").await,
+        Command::Load { file: None } => {
+            change::take(session, paste::receive(session.asker)?, "the pasted text").await
+        }
         Command::Compare { first, second } => change::compare(session, *first, *second).await,
         Command::Check { file: Some(file) } => check::file(file),
         Command::Check { file: None } => {

@@ -15,6 +15,8 @@ use rustix::termios::{
 
 /// What is assumed of a terminal that does not tell.
 const SIZE: (u16, u16) = (80, 24);
+/// Ctrl-C.
+const INTERRUPT: u8 = 3;
 /// Longest line that is read as the answer to a question.
 const ANSWER_BYTES: usize = 1024;
 /// A terminal answers a probe within this time at 9600 baud.
@@ -23,6 +25,11 @@ const PROBE: Duration = Duration::from_millis(300);
 /// Whether a person sits at both ends.
 pub(crate) fn is_interactive() -> bool {
     isatty(rustix::stdio::stdin()) && isatty(rustix::stdio::stdout())
+}
+
+/// Whether standard input is a terminal or a serial port, which has no end of file.
+pub(crate) fn is_port() -> bool {
+    isatty(rustix::stdio::stdin())
 }
 
 /// Columns and rows.
@@ -99,6 +106,17 @@ impl Mode {
         tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &modes)?;
         Ok(Self { before })
     }
+
+    /// For one line, which Ctrl-C ends like Enter and is told from it. `None` where standard
+    /// input is no terminal.
+    fn of_a_question(without: LocalModes) -> Option<Self> {
+        let before = tcgetattr(rustix::stdio::stdin()).ok()?;
+        let mut modes = before.clone();
+        modes.local_modes -= without | LocalModes::ISIG;
+        modes.special_codes[SpecialCodeIndex::VEOL] = INTERRUPT;
+        tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &modes).ok()?;
+        Some(Self { before })
+    }
 }
 
 impl Drop for Mode {
@@ -119,6 +137,7 @@ pub(crate) fn silent() -> Option<Mode> {
 /// # Errors
 /// Nobody is there any more.
 pub(crate) fn ask(question: &str) -> io::Result<String> {
+    let _mode = Mode::of_a_question(LocalModes::empty());
     print!("{question}");
     io::stdout().flush()?;
     read_line()
@@ -130,7 +149,7 @@ pub(crate) fn ask(question: &str) -> io::Result<String> {
 /// Nobody is there any more.
 pub(crate) fn ask_secret(question: &str) -> io::Result<String> {
     // Silent before the question is seen: who is quick would have his first letters shown.
-    let silent = silent();
+    let silent = Mode::of_a_question(LocalModes::ECHO);
     print!("{question}");
     io::stdout().flush()?;
     let line = read_line();
@@ -154,6 +173,7 @@ pub(crate) fn read_line() -> io::Result<String> {
         }
         match byte[0] {
             b'\n' | b'\r' => break,
+            INTERRUPT => return Err(io::ErrorKind::Interrupted.into()),
             byte if line.len() < ANSWER_BYTES => line.push(byte),
             _ => {}
         }
@@ -191,7 +211,7 @@ pub(crate) fn page(text: &str) -> io::Result<()> {
         out.flush()?;
         let key = key()?;
         write!(out, "\r\x1b[K")?;
-        if matches!(key, b'q' | b'Q' | 3 | 27) {
+        if matches!(key, b'q' | b'Q' | INTERRUPT | 27) {
             break;
         }
     }
