@@ -105,7 +105,7 @@ pub(crate) enum Command {
     },
     /// Check the draft or a file, changing nothing.
     Check {
-        /// The file; without it the draft, or what runs.
+        /// The file; without it the draft, or /config/mark21.toml.
         file: Option<PathBuf>,
     },
     /// Show what applying a configuration would change, changing nothing.

@@ -13,6 +13,9 @@ use crate::exit::Code;
 use crate::session::{Asker, Session};
 use crate::{change, check, client, paste, render};
 
+/// The configuration that the box starts with, which may be one that it has refused.
+const INSTALLED: &str = "/config/mark21.toml";
+
 /// Carries out one command.
 pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answer, Failure> {
     match command {
@@ -47,10 +50,10 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
         }
         Command::Compare { first, second } => change::compare(session, *first, *second).await,
         Command::Check { file: Some(file) } => check::file(file),
-        Command::Check { file: None } => {
-            let version = if session.draft.exists() { Version::Draft } else { Version::Running };
-            Ok(check::text(session.text(version).await?.as_bytes(), &version.to_string()))
-        }
+        Command::Check { file: None } => match session.draft.read()? {
+            Some(drafted) => Ok(check::text(drafted.text.as_bytes(), "draft")),
+            None => check::file(Path::new(INSTALLED)),
+        },
         Command::Plan { file } => {
             let report = plan(file.as_deref(), session).await?;
             let text = match report.changes.len() {
