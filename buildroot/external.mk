@@ -5,6 +5,11 @@
 RUST_BIN_VERSION = 1.95.0
 HOST_RUST_BIN_DL_VERSION = $(RUST_BIN_VERSION)
 
+# The overlay's /etc/passwd has the bus's user, and the bus starts no services, which is
+# what its set-user-ID helper is for.
+DBUS_USERS =
+DBUS_PERMISSIONS =
+
 # image/assemble makes GRUB's cores itself: it needs the program and the modules.
 define MARK21_KEEP_GRUB
 	rm -rf $(BINARIES_DIR)/grub
