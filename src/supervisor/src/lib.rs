@@ -34,6 +34,7 @@ mod watchdog;
 mod worker;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,6 +53,9 @@ struct Options {
     /// The hardware watchdog's device; a machine without one has none.
     #[arg(long, default_value = "/dev/watchdog")]
     watchdog: PathBuf,
+    /// Only say what a start would try, best first, and what is wrong; change nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Runs the supervisor with its arguments, the name first.
@@ -60,6 +64,9 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
         Ok(options) => options,
         Err(error) => error.exit(),
     };
+    if options.dry_run {
+        return dry_run(&options);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -74,5 +81,26 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
             log::error(format_args!("{}", load::chain(&*error)));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// For a configuration partition in somebody's hand, mounted wherever.
+fn dry_run(options: &Options) -> ExitCode {
+    let store = store::Store::read_only(&options.config);
+    let (attempts, problems) = load::attempts(&store, &mut load::Tryout::default());
+    let attempts = attempts.iter().map(|attempt| {
+        let payload = attempt.payload.as_ref();
+        serde_json::json!({
+            "origin": attempt.origin.to_string(),
+            "digest": payload.map(|payload| payload.stored.digest()),
+            "author": payload.map(|payload| payload.note.author.as_str()),
+        })
+    });
+    let attempts: Vec<_> = attempts.collect();
+    let problems: Vec<_> = problems.iter().map(|problem| problem.text.as_str()).collect();
+    let report = serde_json::json!({ "attempts": attempts, "problems": problems });
+    match writeln!(std::io::stdout(), "{report}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
