@@ -8,6 +8,8 @@ mod image;
 
 // The director: it boots, serves, refuses and survives.
 mod announce;
+mod commit;
+mod cuts;
 mod flood;
 mod forwarding;
 mod hostile;

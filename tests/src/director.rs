@@ -41,6 +41,8 @@ pub struct Boot {
     /// Memory in MiB. UEFI has at least 512: OVMF keeps so much of 256 that GRUB cannot load a
     /// kernel.
     pub memory: u32,
+    /// Its writes to the disk are recorded in `NAME-writes.log`.
+    pub record: bool,
     /// Programs on a disk beside the director's own; see [`tools`](crate::tools).
     pub tools: Vec<PathBuf>,
     /// Where its network cards are.
@@ -94,6 +96,7 @@ impl Boot {
             extra: None,
             firmware: Firmware::default(),
             memory: 256,
+            record: false,
             tools: Vec::new(),
             wiring: Wiring::default(),
             watchdog: true,
@@ -138,11 +141,16 @@ impl Director {
             firmware => firmware,
         };
         let tools = (!boot.tools.is_empty()).then(|| tools_of(directory, boot));
+        let record = directory.join(format!("{}-writes.log", boot.name));
+        if boot.record {
+            fs::File::create(&record).with_context(|| format!("{}", record.display()))?;
+        }
         let machine = Machine {
             name: &boot.name,
             number: boot.number,
             disk: &disk_of(directory, boot),
             memory: boot.memory,
+            record: boot.record.then_some(&*record),
             tools: tools.as_deref(),
             firmware,
             kernel: &kernel,
@@ -283,8 +291,11 @@ impl Director {
 }
 
 /// The image of a director, made for this boot from the root file system that the
-/// build left (`MARK21_ROOT_SQUASHFS`, with the test agent).
-fn assemble(directory: &Path, boot: &Boot) -> Result {
+/// build left (`MARK21_ROOT_SQUASHFS`, with the test agent). The same boot makes the same image.
+///
+/// # Errors
+/// When there is no root file system to boot (a skip), or `image/assemble` fails.
+pub fn assemble(directory: &Path, boot: &Boot) -> Result {
     let root = root_file_system();
     if !root.exists() {
         return skip(format!("{} is not there: tests/run makes it", root.display()));
@@ -305,7 +316,9 @@ fn assemble(directory: &Path, boot: &Boot) -> Result {
     Ok(())
 }
 
-fn root_file_system() -> PathBuf {
+/// The root file system that directors boot, whether or not it is there.
+#[must_use]
+pub fn root_file_system() -> PathBuf {
     let named = env::var_os("MARK21_ROOT_SQUASHFS").map(PathBuf::from);
     named.unwrap_or_else(|| target_directory().join("lab/test-root.squashfs"))
 }
@@ -316,7 +329,9 @@ fn kernel() -> PathBuf {
     root_file_system().with_extension("kernel")
 }
 
-fn disk_of(directory: &Path, boot: &Boot) -> PathBuf {
+/// The disk image of a boot.
+#[must_use]
+pub fn disk_of(directory: &Path, boot: &Boot) -> PathBuf {
     directory.join(format!("{}.img", boot.name))
 }
 

@@ -20,6 +20,7 @@ pub mod agent;
 pub mod capture;
 pub mod content;
 pub mod director;
+pub mod disklog;
 pub mod eventually;
 pub mod ftp;
 pub mod lines;

@@ -57,6 +57,8 @@ pub struct Machine<'a> {
     pub disk: &'a Path,
     /// In MiB; UEFI gets at least 512.
     pub memory: u32,
+    /// Where the writes to the disk are recorded, in order; see [`disklog`](crate::disklog).
+    pub record: Option<&'a Path>,
     /// A second disk, read-only.
     pub tools: Option<&'a Path>,
     /// What starts it.
@@ -109,7 +111,19 @@ impl Qemu {
         };
         let socket = |id: &str| format!("socket,id={id},path={}/{id},server=on,wait=off", sockets.display());
         let log = format!(",logfile={}/{name}-console.log,logappend=on", logs.display());
-        option("-drive", format!("if=none,id=disk,format=raw,file={}", machine.disk.display()));
+        match machine.record {
+            None => option("-drive", format!("if=none,id=disk,format=raw,file={}", machine.disk.display())),
+            Some(log) => {
+                for (node, file) in [("kept", machine.disk), ("log", log)] {
+                    let file = file.display();
+                    option(
+                        "-blockdev",
+                        format!("driver=raw,node-name={node},file.driver=file,file.filename={file}"),
+                    );
+                }
+                option("-blockdev", "driver=blklogwrites,node-name=disk,file=kept,log=log".into());
+            }
+        }
         option("-device", "virtio-blk-pci,drive=disk,bootindex=1".into());
         if let Some(tools) = machine.tools {
             option("-drive", format!("if=none,id=tools,format=raw,readonly=on,file={}", tools.display()));
