@@ -27,6 +27,12 @@ pub struct Status {
     pub virtual_routers: Vec<VirtualRouter>,
     /// The services of the configuration.
     pub services: Vec<Service>,
+    /// The way in from outside; absent where the configuration opens none.
+    pub management: Option<Management>,
+    /// What keeps the clock right; absent without time servers.
+    pub time: Option<Time>,
+    /// Where the log goes.
+    pub syslog: Vec<SyslogServer>,
     /// How old the kernel's figures in this snapshot are, in milliseconds.
     pub age_ms: u64,
 }
@@ -99,6 +105,75 @@ pub struct Boot {
     pub kernel_to_supervisor_ms: u64,
     /// When the service was proven; absent before.
     pub kernel_to_proven_ms: Option<u64>,
+    /// Why the machine started, as far as its watchdog tells.
+    pub reset: Reset,
+}
+
+/// Why the machine started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reset {
+    /// The hardware watchdog was not fed.
+    Watchdog,
+    /// It was too hot.
+    Heat,
+    /// A fan stood still.
+    Fan,
+    /// The supply's voltage was out of bounds.
+    Voltage,
+    /// A line from outside.
+    External,
+    /// Power came, somebody asked for it, or nothing tells.
+    #[default]
+    Unknown,
+}
+
+impl Reset {
+    /// In words, behind "started: ".
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Watchdog => "the hardware watchdog was not fed",
+            Self::Heat => "it was too hot",
+            Self::Fan => "a fan stood still",
+            Self::Voltage => "the supply's voltage was out of bounds",
+            Self::External => "a reset line",
+            Self::Unknown => "power came or a restart was asked for",
+        }
+    }
+}
+
+/// The way in from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Management {
+    /// Where the ssh server listens, `10.9.0.2:22`.
+    pub listens: Vec<String>,
+    /// The box's public host key, as known_hosts wants it; empty before it was made.
+    pub host_key: String,
+    /// Sessions now.
+    pub sessions: u64,
+}
+
+/// What keeps the clock right.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Time {
+    /// Whether the clock follows the servers.
+    pub synchronised: bool,
+    /// What the NTP client says of itself.
+    pub detail: String,
+}
+
+/// Where the log goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyslogServer {
+    /// `udp 10.9.0.5:514`
+    pub server: String,
+    /// Whether it takes lines now, as far as can be told; UDP tells little.
+    pub reached: bool,
+    /// Lines sent since mark21d started, those sent again included.
+    pub sent: u64,
+    /// Why it is not reached; empty when it is.
+    pub problem: String,
 }
 
 /// One thing that is wrong.

@@ -3,22 +3,21 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixListener;
-use tokio::sync::Semaphore;
 use zbus::connection::Builder;
 use zbus::{Connection, Guid};
 
+use crate::crowd::Crowd;
 use crate::door::Door;
 use crate::objects::Objects;
 use crate::service::{Caller, Rights};
+use crate::stream::Bounded;
 
-/// Connections served at a time; one beyond them waits in the kernel's queue.
-const CONNECTIONS: usize = 32;
+/// The user of a connection whose credentials are not told.
+const NOBODY: u32 = u32::MAX;
 /// A client that does not finish its handshake in this time is cut off.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
@@ -38,14 +37,16 @@ pub(crate) fn listen(socket: &Path, door: Door) -> io::Result<()> {
 }
 
 async fn accept(listener: UnixListener, door: Door) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let crowd = Crowd::default();
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let door = door.clone();
+                let caller = caller(&stream);
+                let uid = stream.peer_cred().map_or(NOBODY, |peer| peer.uid());
+                // One who is too many finds the connection closed.
+                let Some(place) = crowd.admit(uid, caller.rights == Rights::Change) else { continue };
+                let (door, stream) = (door.clone(), Bounded::new(stream, uid));
                 tokio::spawn(async move {
-                    let caller = caller(&stream);
                     let served = tokio::time::timeout(HANDSHAKE, serve(stream, &door, caller)).await;
                     if let Ok(Ok((objects, connection))) = served {
                         objects.show(&connection, &door.feed).await;
@@ -62,13 +63,8 @@ async fn accept(listener: UnixListener, door: Door) {
     }
 }
 
-async fn serve(
-    stream: tokio::net::UnixStream,
-    door: &Door,
-    caller: Caller,
-) -> zbus::Result<(Objects, Connection)> {
-    let stream: UnixStream = stream.into_std().map_err(|error| zbus::Error::InputOutput(Arc::new(error)))?;
-    let builder = Builder::unix_stream(stream).server(Guid::generate()).p2p();
+async fn serve(stream: Bounded, door: &Door, caller: Caller) -> zbus::Result<(Objects, Connection)> {
+    let builder = Builder::socket(stream).server(Guid::generate()).p2p();
     let (objects, builder) = Objects::serve(builder, door, caller);
     Ok((objects, builder.build().await?))
 }

@@ -16,15 +16,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::companion::{self, Companion};
-use crate::core::{Command, Core, Event};
+use crate::core::{Command, Core, Event, Outcome};
 use crate::door::Door;
 use crate::feed::{Feed, News};
 use crate::hand::Hand;
 use crate::load::{self, Payload, Tryout, chain};
+use crate::outside::Outside;
 use crate::store::{Current, Refusal, Store};
 use crate::watchdog::{self, Watchdog};
 use crate::worker::{self, Census, Order, Report, Subject, Wanted};
-use crate::{Options, bus, clock, files, firmware, listen, watch};
+use crate::{Options, bus, clock, files, firmware, listen, reset, watch};
 
 mod answer;
 mod change;
@@ -51,6 +52,7 @@ struct Runtime {
     watchdog: Watchdog,
     bus: Arc<AtomicBool>,
     companion: Companion,
+    outside: Outside,
     feed: Feed,
     hand: Hand,
     /// The configuration that the kernel was last brought to, with none for the fail-secure state.
@@ -90,19 +92,22 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         crate::log::error(format_args!("{}", chain(&error)));
     }
     let (attempts, standing) = load::attempts(&store, &mut Tryout::default());
+    let reset = reset::read(Path::new(reset::BOOT_STATUS));
+    crate::log::note(format_args!("the machine started because: {}", reset.words()));
     for problem in &standing {
         crate::log::error(format_args!("{}: {}", problem.subject, problem.text));
     }
     let (core, commands) = Core::start(Instant::now(), attempts, standing);
     let mut runtime = Runtime {
         core,
+        outside: Outside::start(&options, store.clone()),
         store,
         orders,
         events,
         census: None,
         waiting: Vec::new(),
         firmware: firmware::read(Path::new("/etc/os-release")),
-        boot: Boot { kernel_to_supervisor_ms: millis(started), kernel_to_proven_ms: None },
+        boot: Boot { kernel_to_supervisor_ms: millis(started), kernel_to_proven_ms: None, reset },
         watchdog: Watchdog::arm(&options.watchdog),
         bus,
         companion,
@@ -289,6 +294,7 @@ impl Runtime {
 
     fn ready(&mut self) {
         let proven = clock::since_kernel_start();
+        self.reach_out();
         self.boot.kernel_to_proven_ms = Some(millis(proven));
         match self.signs.take().map(watch::start) {
             Some(Ok(())) => self.is_watched = true,
@@ -316,6 +322,9 @@ impl Runtime {
             Report::Converged { outcome, took, census } => {
                 self.census = census.or(self.census.take());
                 self.reweighed(&outcome);
+                if matches!(outcome, Outcome::Proven(_)) {
+                    self.reach_out();
+                }
                 self.release();
                 Some(Event::Converged { outcome, took })
             }
@@ -339,6 +348,12 @@ impl Runtime {
             // The next look takes them out; nothing waits for it.
             crate::log::note(format_args!("a server that was leaving has finished its last session"));
         }
+    }
+
+    /// Opens the way in, and starts clock and log, as what was applied last says.
+    fn reach_out(&mut self) {
+        let applied = self.applied.as_ref().and_then(Option::as_ref);
+        self.outside.want(applied.map(|wanted| &*wanted.config));
     }
 
     fn is_starting(&self) -> bool {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 mod disk;
+mod host_key;
 #[cfg(test)]
 mod tests;
 

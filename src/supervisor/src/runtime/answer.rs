@@ -102,6 +102,7 @@ impl Runtime {
             status.problems.push(Problem { subject: "vrrpd".to_owned(), text: companion.problem });
         }
         status.virtual_routers = companion.routers;
+        self.outside.tell(&mut status);
         if let (Some(config), Some(census)) = (config, &self.census) {
             status.age_ms = millis(census.taken.elapsed());
             status.interfaces = report::interfaces(config, census);

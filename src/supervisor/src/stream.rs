@@ -1,0 +1,120 @@
+//! A client's stream with bounds: how long a message may be, and how many calls wait for an answer.
+//!
+//! zbus takes messages of 128 MiB, and starts every call at once. Whoever on the box may open the
+//! socket could fill the memory that way. So the bytes are followed here, message by message: one
+//! that is too long ends the connection before room is made for it, and with too many calls
+//! unanswered no further one is read; the client waits then, in its own time.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::Semaphore;
+use zbus::connection::AuthMechanism;
+use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
+use zbus::export::async_trait::async_trait;
+use zbus::fdo::ConnectionCredentials;
+
+mod frames;
+
+use frames::{Frames, Kind};
+
+/// Calls of one connection that wait for an answer.
+const CALLS: usize = 8;
+
+/// The stream of a client with this user number.
+#[derive(Debug)]
+pub(crate) struct Bounded {
+    stream: UnixStream,
+    uid: u32,
+}
+
+impl Bounded {
+    pub(crate) fn new(stream: UnixStream, uid: u32) -> Self {
+        Self { stream, uid }
+    }
+}
+
+impl Socket for Bounded {
+    type ReadHalf = Reader;
+    type WriteHalf = Writer;
+
+    fn split(self) -> Split<Reader, Writer> {
+        let (read, write) = self.stream.into_split();
+        let calls = Arc::new(Semaphore::new(CALLS));
+        Split::new(
+            Reader { read, uid: self.uid, frames: Frames::from_client(), calls: Arc::clone(&calls), owed: 0 },
+            Writer { write, frames: Frames::from_us(), calls },
+        )
+    }
+}
+
+/// What the client says.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    read: OwnedReadHalf,
+    uid: u32,
+    frames: Frames,
+    calls: Arc<Semaphore>,
+    /// Calls that were read and have no place yet.
+    owed: usize,
+}
+
+#[async_trait]
+impl ReadHalf for Reader {
+    async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        // A call that was read is served; it is the next one that waits for a place.
+        while self.owed > 0 {
+            self.calls.acquire().await.map_err(io::Error::other)?.forget();
+            self.owed -= 1;
+        }
+        let length = self.read.read(buffer).await?;
+        for kind in self.frames.follow(buffer.get(..length).unwrap_or_default())? {
+            match kind {
+                Kind::Call => self.owed += 1,
+                Kind::CallWithoutAnswer => {
+                    return Err(io::Error::other("a call that wants no answer cannot be counted"));
+                }
+                Kind::Answer | Kind::Signal => {}
+            }
+        }
+        Ok((length, Vec::new()))
+    }
+
+    async fn peer_credentials(&mut self) -> io::Result<ConnectionCredentials> {
+        Ok(ConnectionCredentials::default().set_unix_user_id(self.uid))
+    }
+
+    fn auth_mechanism(&self) -> AuthMechanism {
+        AuthMechanism::External
+    }
+}
+
+/// What the client is told.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    write: OwnedWriteHalf,
+    frames: Frames,
+    calls: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl WriteHalf for Writer {
+    async fn sendmsg(&mut self, buffer: &[u8], _: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        let length = self.write.write(buffer).await?;
+        let kinds = self.frames.follow(buffer.get(..length).unwrap_or_default())?;
+        self.calls.add_permits(kinds.iter().filter(|kind| **kind == Kind::Answer).count());
+        Ok(length)
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        self.write.flush().await
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        self.write.shutdown().await
+    }
+}
