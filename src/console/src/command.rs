@@ -42,6 +42,9 @@ pub(crate) enum Top {
     /// Read commands one a line and answer one JSON object a line.
     #[command(display_order = 101)]
     MachinePort,
+    /// What the ssh server runs for each session.
+    #[command(hide = true)]
+    SshSession,
 }
 
 /// One line of the console or of the machine port.

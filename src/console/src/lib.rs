@@ -30,6 +30,7 @@ mod run;
 mod screen;
 mod session;
 mod setup;
+mod ssh;
 mod terminal;
 mod top;
 
@@ -45,7 +46,11 @@ use crate::lines::{Form, Greeting};
 
 /// Runs the program with its arguments, the name first.
 pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    start(Cli::try_parse_from(arguments))
+}
+
+fn start(parsed: Result<Cli, clap::Error>) -> ExitCode {
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help goes to standard output and is a success, all else is a usage error.
@@ -61,6 +66,7 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
         Top::Login { machine_port: true } => login::machine_port(),
         Top::Console { greeted } => lines::console(if greeted { Greeting::Over } else { Greeting::Due }),
         Top::MachinePort => lines::machine_port(),
+        Top::SshSession => ssh::session(),
         Top::Command(command) => {
             let form = if cli.json { Form::Json } else { Form::Text };
             let via = if cli.bus { Via::Bus } else { Via::Socket };

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
-use mark21_api::status::{Change, Firewall, Generation, Status, VirtualRouter};
+use mark21_api::status::{Change, Firewall, Generation, Reset, Status, VirtualRouter};
 
 /// Longest comment that fits beside the rest of a generation's line.
 const COMMENT: usize = 34;
@@ -60,6 +60,28 @@ pub(crate) fn changes(changes: &[Change]) -> String {
     lines.join("\n")
 }
 
+/// The start, the clock, the way in and the log's way out.
+fn around(text: &mut String, status: &Status) {
+    if status.boot.reset != Reset::Unknown {
+        let _ = write!(text, "\nstarted because {}", status.boot.reset.words());
+    }
+    if let Some(time) = &status.time {
+        let word = if time.synchronised { "synchronised" } else { "NOT SYNCHRONISED" };
+        let _ = write!(text, "\nclock {word} ({})", time.detail);
+    }
+    if let Some(management) = &status.management {
+        let _ = write!(text, "\nssh on {}, {} sessions", management.listens.join(", "), management.sessions);
+        let _ = write!(text, "\n    host key {}", management.host_key);
+    }
+    for server in &status.syslog {
+        let _ = write!(text, "\nlog to {}", server.server);
+        match server.reached {
+            true => drop(write!(text, ", {} lines", server.sent)),
+            false => drop(write!(text, " NOT REACHED: {}", server.problem)),
+        }
+    }
+}
+
 /// The status.
 pub(crate) fn status(status: &Status) -> String {
     let mut text = String::new();
@@ -84,6 +106,7 @@ pub(crate) fn status(status: &Status) -> String {
     for problem in &status.problems {
         let _ = write!(text, "\nPROBLEM {}: {}", problem.subject, problem.text);
     }
+    around(&mut text, status);
     for interface in &status.interfaces {
         let device = interface.device.as_deref().unwrap_or("no device");
         let carrier = if interface.carrier { "up" } else { "DOWN" };
