@@ -29,6 +29,11 @@ mod console;
 // An operator's own rules.
 mod extra;
 
+// The way in from outside, the clock, the log's way out.
+mod access;
+mod bus;
+mod clock_and_log;
+
 // Two directors: one carries on for the other.
 mod cables;
 mod carry;
