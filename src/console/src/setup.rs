@@ -4,6 +4,8 @@
 //! The questions are a table; each answer is read by the forms of the configuration's own
 //! parser, and what comes out is checked by it as a whole. Nothing is applied here.
 
+mod written;
+
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -16,6 +18,7 @@ use crate::client::wait_for;
 use crate::exit::Code;
 use crate::session::Session;
 use crate::{change, check, paste, terminal};
+use written::{of_the_other, text};
 
 /// What was answered, in words that have been found good.
 #[derive(Clone, Debug, Default)]
@@ -311,91 +314,6 @@ fn beside(text: &str, own: &str) -> Result<(), String> {
     }
 }
 
-/// The same pair, seen from the other box.
-fn of_the_other(answers: &Answers) -> Answers {
-    let length = |address: &str| address.split_once('/').map_or("", |(_, length)| length).to_owned();
-    let bare = |address: &str| address.split('/').next().unwrap_or_default().to_owned();
-    let swapped = |own: &str, other: &str| format!("{other}/{}", length(own));
-    let (role, name) = match answers.role {
-        Role::First => (Role::Second, "director-b"),
-        Role::Second | Role::Alone => (Role::First, "director-a"),
-    };
-    let name = match answers.hostname.strip_suffix("-a").or(answers.hostname.strip_suffix("-b")) {
-        Some(stem) => format!("{stem}{}", name.trim_start_matches("director")),
-        None => name.to_owned(),
-    };
-    Answers {
-        role,
-        hostname: name,
-        outside_address: swapped(&answers.outside_address, &answers.other_outside),
-        other_outside: bare(&answers.outside_address),
-        inside_address: swapped(&answers.inside_address, &answers.other_inside),
-        other_inside: bare(&answers.inside_address),
-        ..answers.clone()
-    }
-}
-
-/// The configuration that follows from the answers.
-fn text(answers: &Answers) -> String {
-    let Answers { hostname, outside, inside, outside_address, inside_address, virtual_address, .. } = answers;
-    let length = |address: &str| address.split_once('/').map_or("24", |(_, length)| length).to_owned();
-    let mut text = format!("# Written by setup.\nschema = 1\n\n[system]\nhostname = \"{hostname}\"\n");
-    let shared = match answers.role {
-        // Alone, the box has the virtual address itself.
-        Role::Alone => format!(", \"{virtual_address}/{}\"", length(outside_address)),
-        Role::First | Role::Second => String::new(),
-    };
-    // Writing into a String cannot fail.
-    let _ = write!(
-        text,
-        "\n[[interface]]\nname = \"outside\"\ndevice = \"{outside}\"\naddresses = [\"{outside_address}\"{shared}]\n\
-         \n[[interface]]\nname = \"inside\"\ndevice = \"{inside}\"\naddresses = [\"{inside_address}\"]\n"
-    );
-    if !answers.gateway.is_empty() {
-        let _ = write!(text, "\n[[route]]\nto = \"default\"\nvia = \"{}\"\n", answers.gateway);
-    }
-    if answers.role != Role::Alone {
-        let priority = if answers.role == Role::First { 200 } else { 100 };
-        let routers = [
-            ("outside", 50, format!("{virtual_address}/{}", length(outside_address))),
-            ("inside", 51, format!("{}/{}", answers.inside_gateway, length(inside_address))),
-        ];
-        for (name, vrid, address) in routers {
-            let _ = write!(
-                text,
-                "\n[[virtual_router]]\nname = \"{name}\"\ninterface = \"{name}\"\nvrid = {vrid}\n\
-                 priority = {priority}\nadvertisement_interval = \"200ms\"\naddresses = [\"{address}\"]\n"
-            );
-        }
-        // Two addresses that nobody else sees; the sync link leads nowhere.
-        let (own, other) = if answers.role == Role::First { (1, 2) } else { (2, 1) };
-        let (interface, peer) = match answers.sync.as_str() {
-            "" => ("inside", answers.other_inside.clone()),
-            device => {
-                let _ = write!(
-                    text,
-                    "\n[[interface]]\nname = \"sync\"\ndevice = \"{device}\"\naddresses = [\"10.255.21.{own}/30\"]\n"
-                );
-                ("sync", format!("10.255.21.{other}"))
-            }
-        };
-        let _ = write!(
-            text,
-            "\n[[sync_group]]\nname = \"director\"\nmembers = [\"outside\", \"inside\"]\n\
-             \n[sync]\ninterface = \"{interface}\"\npeer = \"{peer}\"\n"
-        );
-    }
-    let passive = if answers.announced { "passive = \"server\"\n" } else { "" };
-    let _ = write!(
-        text,
-        "\n[[service]]\nname = \"ftp\"\nkind = \"ftp\"\naddresses = [\"{virtual_address}\"]\n{passive}"
-    );
-    for server in &answers.real_servers {
-        let _ = write!(text, "\n[[service.real_server]]\naddresses = [\"{server}\"]\n");
-    }
-    text
-}
-
 /// A box keeps the password that it has.
 fn with_password(session: &Session, text: String) -> Result<String, Failure> {
     let before = wait_for(session.drafted_or_running())?.text;
@@ -408,88 +326,5 @@ fn with_password(session: &Session, text: String) -> Result<String, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answered(lines: &[&str]) -> Answers {
-        let mut answers = Answers::default();
-        let mut lines = lines.iter();
-        for question in QUESTIONS {
-            if !(question.applies)(&answers) {
-                continue;
-            }
-            let line = lines.next().expect("an answer for every question");
-            let default = (question.default)(&answers);
-            take(question, &mut answers, line, &default)
-                .unwrap_or_else(|wrong| panic!("{}: {line}: {wrong}", question.text));
-        }
-        assert_eq!(lines.next(), None, "an answer for no question");
-        answers
-    }
-
-    const ALONE: &[&str] = &[
-        "",
-        "",
-        "",
-        "192.0.2.2/24",
-        "192.0.2.254",
-        "192.0.2.10",
-        "",
-        "10.0.0.1/24",
-        "10.0.0.11 10.0.0.12",
-        "",
-    ];
-
-    fn pair<'a>(sync: &'a str, announced: &'a str) -> Answers {
-        let before = ["first", "", "", "192.0.2.2/24", "192.0.2.3", "192.0.2.254", "192.0.2.10"];
-        let behind = ["", "10.0.0.2/24", "10.0.0.3", "10.0.0.1", sync, "10.0.0.11, 10.0.0.12", announced];
-        answered(&[before.as_slice(), &behind].concat())
-    }
-
-    #[test]
-    fn what_setup_writes_the_parser_takes() {
-        let (own, shared) = (pair("eth2", "yes"), pair("", ""));
-        let (own_other, shared_other) = (of_the_other(&own), of_the_other(&shared));
-        let cases = [
-            (answered(ALONE), "director", 0),
-            (own.clone(), "director-a", 0),
-            (own_other.clone(), "director-b", 0),
-            // The parser warns that real servers stand on the sync link.
-            (shared, "director-a", 1),
-            (shared_other, "director-b", 1),
-        ];
-        for (answers, name, warnings) in cases {
-            let text = text(&answers);
-            let parsed = mark21_config::parse(&text).unwrap_or_else(|findings| panic!("{findings}\n{text}"));
-            assert_eq!(parsed.warnings.listed().len(), warnings, "{}\n{text}", parsed.warnings);
-            assert_eq!(parsed.config.system.hostname, name);
-            assert_eq!(parsed.config.real_servers.len(), 2);
-        }
-        assert_eq!(text(&of_the_other(&own_other)), text(&own), "twice the other box is this one");
-    }
-
-    #[test]
-    fn a_wrong_answer_says_what_is_wrong() {
-        let good = pair("", "");
-        let cases = [
-            (0, "third", "alone, first or second"),
-            (1, "a b", "not allowed"),
-            (3, "192.0.2.2", "prefix length is missing"),
-            (3, "", "no default"),
-            (4, "192.0.3.3", "not in 192.0.2.0/24"),
-            (4, "192.0.2.2", "own address"),
-            (6, "192.0.2.254", "another machine's"),
-            (7, "eth0", "port to the clients"),
-            (8, "192.0.2.7/24", "the clients' network"),
-            (10, "10.0.0.3", "the other box's"),
-            (11, "eth1", "another purpose"),
-            (12, "10.0.0.11 10.0.0.11", "taken already"),
-            (12, "10.0.1.11", "not in 10.0.0.0/24"),
-        ];
-        for (number, answer, wanted) in cases {
-            let question = QUESTIONS.get(number).expect("the number of a question");
-            let wrong = take(question, &mut good.clone(), answer, "").expect_err(answer);
-            assert!(wrong.contains(wanted), "{}: {answer}: {wrong}", question.text);
-        }
-    }
-}
+#[path = "setup/tests.rs"]
+mod tests;
