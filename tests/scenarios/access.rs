@@ -13,8 +13,10 @@ use mark21_lab::director::BOOT;
 use mark21_lab::ftp::connect_within;
 use mark21_lab::namespace::Namespace;
 use mark21_lab::process::{Finished, run};
-use mark21_lab::scenario::lab_root;
+use mark21_lab::scenario::{lab_root, tests_directory};
 use mark21_lab::topology::{VIRTUAL, client_address};
+use mark21_lab::transfers::passive_works;
+use mark21_lab::vsftpd::Settings;
 use mark21_lab::{Boot, Director, Lab, Result, eventually, scenario};
 use serde_json::Value;
 
@@ -233,6 +235,44 @@ fn nobody_else_gets_in_and_a_session_gets_nowhere_else() {
         drop(many);
         eventually("a place again", LOGIN, || laptop.ssh(&[&host, "verify"])?.success().map(drop))?;
         lab.step("a bound on sessions");
+        Ok(())
+    });
+}
+
+/// The example of the documentation, as it stands there.
+#[test]
+fn a_python_program_changes_the_passive_range_and_ftp_follows() {
+    scenario(|lab| {
+        let servers = Settings { length: 100_000, passive_ports: (15_000, 15_100), ..Settings::default() };
+        lab.start_ftp_servers(&servers)?;
+        let laptop = Laptop::new(lab)?;
+        let mut director = boot(lab, &laptop)?;
+        let example = tests_directory().join("../docs/examples/passive_range.py");
+        fs::copy(example, lab_root().join("tmp/passive_range.py"))?;
+        let host = format!("admin@{DIRECTOR}");
+        let change = |more: &[&str]| -> Result<String> {
+            let arguments = [&["/tmp/passive_range.py", &host, "ftp", "30000-30100", "40"], more].concat();
+            Ok(run(laptop.program("/usr/bin/python3", &arguments), 3 * LOGIN)?.success()?.text())
+        };
+        ensure!(passive_works(lab), "passive FTP does not work at all");
+        let said = std::thread::scope(|scope| {
+            let said = scope.spawn(|| change(&[]));
+            eventually("an unconfirmed generation", LOGIN, || {
+                let configuration = director.status()?["configuration"].clone();
+                ensure!(configuration["unconfirmed"]["generation"] == 2, "{configuration}");
+                Ok(())
+            })?;
+            ensure!(!passive_works(lab), "the old passive range is still open");
+            said.join().map_err(|_| anyhow::anyhow!("the program's reader panicked"))?
+        })?;
+        for told in ["Committed 2 admin", "RollbackAnnounced 2 10", "RolledBack 2 1 nobody confirmed"] {
+            ensure!(said.contains(told), "no {told:?} in {said}");
+        }
+        ensure!(passive_works(lab), "the old passive range did not come back");
+        lab.step("taken back");
+        let said = change(&["--confirm"])?;
+        ensure!(said.contains("confirmed generation 3"), "{said}");
+        ensure!(!passive_works(lab), "the old passive range is open after a confirmed change");
         Ok(())
     });
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use mark21_lab::director::{ANSWER, BOOT};
-use mark21_lab::ftp::{Client, Mode};
+use mark21_lab::ftp::Mode;
 use mark21_lab::scenario::times;
 use mark21_lab::topology::{client_address, virtual_ftp};
-use mark21_lab::transfers::{every_mode, slow_download};
+use mark21_lab::transfers::{every_mode, passive_works, slow_download};
 use mark21_lab::vsftpd::Settings;
 use mark21_lab::{Boot, Director, Lab, Result, eventually, scenario};
 use serde_json::Value;
@@ -217,14 +217,6 @@ fn generation(director: &mut Director, number: u32) -> Result {
     ensure!(configuration["unconfirmed"] == Value::Null, "{configuration}");
     ensure!(status["state"] == "serving", "{status:#}");
     Ok(())
-}
-
-fn passive_works(lab: &Lab) -> bool {
-    let read = lab.client.enter(|| {
-        let mut session = Client::log_in(client_address(1), virtual_ftp())?;
-        session.read_text(Mode::Pasv, "whoami.txt")
-    });
-    read.is_ok()
 }
 
 /// What a change could have touched: the kernel's side and the disk's.

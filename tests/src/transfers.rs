@@ -195,6 +195,16 @@ pub fn slow_upload(
     })
 }
 
+/// Whether a small file comes over PASV.
+#[must_use]
+pub fn passive_works(lab: &Lab) -> bool {
+    let read = lab.client.enter(|| {
+        let mut session = Client::log_in(client_address(1), virtual_ftp())?;
+        session.read_text(Mode::Pasv, "whoami.txt")
+    });
+    read.is_ok()
+}
+
 /// All four clients at once, over IPv4 and then IPv6, as [`many_downloads`]. Both servers
 /// must have had something to do.
 ///

@@ -207,7 +207,7 @@ async fn connections(session: &Session, whom: &Whom) -> Result<u64, Failure> {
 }
 
 fn weighed(whom: &Whom, what: &str) -> Answer {
-    let kept = if whom.save { "saved" } else { "until the next commit or start" };
+    let kept = if whom.save { "saved" } else { "until undrain or the next start" };
     Answer {
         text: format!("{} of {} {what}; {kept}", whom.server, whom.service),
         value: json!({ "service": whom.service, "server": whom.server, "saved": whom.save }),

@@ -95,7 +95,15 @@ async fn the_interface_is_the_one_that_is_documented() {
          What `mark21d` serves, peer to peer on `/run/mark21/api.sock` and on the system bus as\n\
          `org.mark21.Director1`. This page is made from the running program\n\
          (`UPDATE=1 cargo test -p mark21-supervisor documented`); a change of it is a change of the\n\
-         interface. Dictionaries are described in `src/api/src/status.rs`.\n",
+         interface. Dictionaries are described in `src/api/src/status.rs`.\n\n\
+         Everybody on the box may read what holds no secret; root and the group `admin` change.\n\
+         From a laptop, over ssh (`[management]` in the configuration):\n\n\
+         ```sh\n\
+         busctl --host admin@director tree org.mark21.Director1\n\
+         busctl --host admin@director call org.mark21.Director1 /org/mark21/Director1 \\\n    \
+             org.mark21.Director1 Drain ssb ftp 10.0.0.11 false\n\
+         docs/examples/passive_range.py admin@director ftp 30000-30999 60 --confirm\n\
+         ```\n",
     );
     for (name, xml) in interfaces_xml(&client).await {
         write!(text, "\n## {name}\n\n```xml\n{xml}```\n").expect("a string takes it");
