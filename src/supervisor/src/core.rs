@@ -34,7 +34,7 @@ const DEBOUNCE: Duration = Duration::from_millis(100);
 /// Between two looks without a sign: IPVS tells nobody of its changes.
 const LOOK: Duration = Duration::from_secs(2);
 /// A look that takes long, because the tables are large, pauses this many times as long.
-const LOOK_SHARE: u32 = 10;
+const LOOK_SHARE: u32 = 5;
 /// Looks between two that list the firewall without a sign that it was touched.
 const BRIEF_LOOKS: u32 = 15;
 

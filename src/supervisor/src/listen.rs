@@ -12,7 +12,7 @@ use zbus::{Connection, Guid};
 
 use crate::crowd::Crowd;
 use crate::door::Door;
-use crate::objects::Objects;
+use crate::objects::{Objects, Servers};
 use crate::service::{Caller, Rights};
 use crate::stream::Bounded;
 
@@ -65,7 +65,7 @@ async fn accept(listener: UnixListener, door: Door) {
 
 async fn serve(stream: Bounded, door: &Door, caller: Caller) -> zbus::Result<(Objects, Connection)> {
     let builder = Builder::socket(stream).server(Guid::generate()).p2p();
-    let (objects, builder) = Objects::serve(builder, door, caller);
+    let (objects, builder) = Objects::serve(builder, door, caller, Servers::OfSmallFarms);
     Ok((objects, builder.build().await?))
 }
 

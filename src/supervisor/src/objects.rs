@@ -35,6 +35,20 @@ use kinds::{DirectorState, Interface, RealServer, Server, Service, VirtualRouter
 /// Between two signals of the same counters.
 const COUNTERS: Duration = Duration::from_secs(5);
 
+/// Real servers beyond which a connection of the own socket shows none of them: an object costs
+/// 5 kB and, emulated, half a millisecond, and a command that asks for status pays for all.
+const LARGE_FARM: usize = 256;
+
+/// Which real servers a connection shows as objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Servers {
+    /// All: on the system bus, where they are made once.
+    #[default]
+    All,
+    /// None where there are very many: on the own socket, where each command is a connection.
+    OfSmallFarms,
+}
+
 /// What a connection shows.
 #[derive(Default)]
 pub(crate) struct Objects {
@@ -43,14 +57,20 @@ pub(crate) struct Objects {
     virtual_routers: Group<VirtualRouter>,
     services: Group<Service>,
     servers: Group<RealServer>,
+    which: Servers,
     /// When counters were told last.
     counted: Option<Instant>,
 }
 
 impl Objects {
     /// Puts the objects of the newest snapshot into a connection that is being made.
-    pub(crate) fn serve<'a>(builder: Builder<'a>, door: &Door, caller: Caller) -> (Self, Builder<'a>) {
-        let mut objects = Self::default();
+    pub(crate) fn serve<'a>(
+        builder: Builder<'a>,
+        door: &Door,
+        caller: Caller,
+        which: Servers,
+    ) -> (Self, Builder<'a>) {
+        let mut objects = Self { which, ..Self::default() };
         let status = door.feed.latest();
         let builder = builder
             .serve_at(DIRECTOR_PATH, Director::new(door.clone(), caller))
@@ -58,7 +78,7 @@ impl Objects {
         let builder = objects.interfaces.serve(builder, interfaces(&status));
         let builder = objects.virtual_routers.serve(builder, virtual_routers(&status));
         let builder = objects.services.serve(builder, services(&status));
-        let builder = objects.servers.serve(builder, servers(&status));
+        let builder = objects.servers.serve(builder, shown_servers(&status, which));
         objects.director = DirectorState::of(&status);
         (objects, builder)
     }
@@ -103,7 +123,7 @@ impl Objects {
         self.interfaces.step(connection, interfaces(status), counters_due).await?;
         self.virtual_routers.step(connection, virtual_routers(status), counters_due).await?;
         self.services.step(connection, services(status), counters_due).await?;
-        self.servers.step(connection, servers(status), counters_due).await
+        self.servers.step(connection, shown_servers(status, self.which), counters_due).await
     }
 }
 
@@ -141,7 +161,11 @@ fn services(status: &Status) -> BTreeMap<String, mark21_api::status::Service> {
     all.map(|service| (path(&["service", &service.name]), without_servers(service))).collect()
 }
 
-fn servers(status: &Status) -> BTreeMap<String, Server> {
+fn shown_servers(status: &Status, which: Servers) -> BTreeMap<String, Server> {
+    let count: usize = status.services.iter().map(|service| service.real_servers.len()).sum();
+    if which == Servers::OfSmallFarms && count > LARGE_FARM {
+        return BTreeMap::new();
+    }
     let all = status
         .services
         .iter()

@@ -45,8 +45,8 @@ async fn client(rights: Rights) -> (Connection, Feed) {
     drop(asked);
     let (here, there) = UnixStream::pair().expect("a pair of sockets");
     let caller = Caller { rights, name: "anna".into() };
-    let (objects, builder) =
-        Objects::serve(Builder::unix_stream(there).server(Guid::generate()).p2p(), &door, caller);
+    let builder = Builder::unix_stream(there).server(Guid::generate()).p2p();
+    let (objects, builder) = Objects::serve(builder, &door, caller, Servers::OfSmallFarms);
     let served = async {
         let connection = builder.build().await.expect("the server's end");
         let feed = door.feed.clone();
@@ -97,6 +97,7 @@ async fn the_interface_is_the_one_that_is_documented() {
          (`UPDATE=1 cargo test -p mark21-supervisor documented`); a change of it is a change of the\n\
          interface. Dictionaries are described in `src/api/src/status.rs`.\n\n\
          Everybody on the box may read what holds no secret; root and the group `admin` change.\n\
+         With more than 256 real servers their objects are on the system bus alone.\n\
          From a laptop, over ssh (`[management]` in the configuration):\n\n\
          ```sh\n\
          busctl --host admin@director tree org.mark21.Director1\n\
@@ -184,4 +185,17 @@ fn a_name_in_a_path_has_letters_and_digits_only() {
         path(&["service", "ftp-1", "server", "10.0.0.11"]),
         "/org/mark21/Director1/service/ftp_2d1/server/10_2e0_2e0_2e11"
     );
+}
+
+#[test]
+fn a_large_farm_costs_a_connection_of_the_own_socket_no_object_for_each_server() {
+    let mut status = snapshot();
+    let server = status.services[0].real_servers[0].clone();
+    let address = |number: usize| format!("10.0.{}.{}", number / 250, number % 250);
+    let farm =
+        (0..=LARGE_FARM).map(|number| status::RealServer { address: address(number), ..server.clone() });
+    status.services[0].real_servers = farm.collect();
+    assert!(shown_servers(&status, Servers::All).len() > LARGE_FARM);
+    assert_eq!(shown_servers(&status, Servers::OfSmallFarms).len(), 0);
+    assert_eq!(shown_servers(&snapshot(), Servers::OfSmallFarms).len(), 1);
 }
