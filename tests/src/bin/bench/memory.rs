@@ -29,7 +29,7 @@ pub(crate) fn bench(lab: &mut Lab) -> Result {
     let saved = director.tool("ipvsadm -Sn")?;
     director.root("kill -STOP $(pidof mark21d)")?;
     director.tool("ipvsadm -C")?;
-    director.write("/run/keepalived.conf", &configuration(&saved)?)?;
+    director.write("/run/keepalived.conf", &keepalived_configuration(&saved)?)?;
     director.tool("keepalived -f /run/keepalived.conf -p /run/k.pid -r /run/kv.pid -c /run/kc.pid")?;
     eventually("keepalived's services", std::time::Duration::from_secs(60), || {
         let count = director.tool("ipvsadm -Sn")?.lines().filter(|line| line.starts_with("-a")).count();
@@ -65,7 +65,7 @@ fn row(name: &str, memory: Memory) {
 
 /// The same services for keepalived, with one virtual router and without health checks, which
 /// Mark21 does not have here either.
-fn configuration(saved: &str) -> Result<String> {
+pub(crate) fn keepalived_configuration(saved: &str) -> Result<String> {
     let mut text = String::from(
         "vrrp_instance one {\n interface eth0\n virtual_router_id 51\n priority 100\n \
          virtual_ipaddress {\n 198.51.100.99/24\n }\n}\n",
