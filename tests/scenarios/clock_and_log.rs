@@ -30,7 +30,7 @@ fn boot(lab: &Lab, more: &str) -> Result<Director> {
 #[test]
 fn the_clock_is_set_at_the_start_and_only_slewed_later() {
     scenario(|lab| {
-        let mut director = boot(lab, "\n[time]\nservers = [\"10.21.0.11\"]\n")?;
+        let mut director = boot(lab, "\n[time]\nservers = [\"10.21.0.50\"]\n")?;
         let status = director.status()?;
         ensure!(status["time"]["synchronised"] == false, "right without a server: {status:#}");
         // As a machine without a clock chip comes up.
@@ -54,7 +54,7 @@ fn the_clock_is_set_at_the_start_and_only_slewed_later() {
         let rule = rules.as_array().into_iter().flatten().find(|rule| rule["cause"] == "time: servers");
         let rule = rule.context("no rule for the time server")?;
         ensure!(rule["packets"].as_u64() > Some(0) && rule["line"].as_u64().is_some(), "{rule}");
-        let elsewhere = "echo x | timeout 3 nc -u -w 1 10.21.0.12 123; nft list table inet mark21";
+        let elsewhere = "echo x | timeout 3 nc -u -w 1 10.21.0.60 123; nft list table inet mark21";
         let dropped = |director: &mut Director| -> Result<u64> {
             let text = director.root(elsewhere)?;
             let line = text.lines().find(|line| line.contains("dropped-output")).context("no counter")?;
@@ -159,7 +159,7 @@ fn a_server_that_takes_nothing_keeps_nobody_waiting() {
         ensure!(slowest < Duration::from_secs(2), "status took {slowest:?}");
         ensure!(after < before + 2048, "mark21d grew from {before} to {after} kB");
         // To nobody else, and to no other port.
-        let elsewhere = director.agent.run("nc -w 2 10.21.0.12 6514 < /dev/null", ANSWER)?;
+        let elsewhere = director.agent.run("nc -w 2 10.21.0.60 6514 < /dev/null", ANSWER)?;
         ensure!(elsewhere.code != 0, "another server can be reached");
         Ok(())
     });
@@ -169,6 +169,8 @@ fn a_server_that_takes_nothing_keeps_nobody_waiting() {
 fn chrony(lab: &Lab) -> Result<Background> {
     let text = "local stratum 3\nallow all\ncmdport 0\npidfile /run/chronyd.pid\n";
     fs::write(lab_root().join("tmp/chrony.conf"), text)?;
+    // Not at the address of a real server, where the director may go anyway.
+    lab.real_server(1)?.ip("address add 10.21.0.50/24 dev eth0")?;
     let mut command = lab.real_server(1)?.lab_command("/usr/sbin/chronyd");
     command.args(["-x", "-d", "-u", "root", "-f", "/tmp/chrony.conf"]);
     Background::start("chronyd", command, &lab.directory.join("chronyd.log"))
