@@ -60,6 +60,16 @@ fn real_servers_open_exactly_what_the_configuration_names() {
         ensure!(answers == 1, "the ping that egress allows is not answered");
         let seen = echoed(lab, 1, client_address(3), 514)?;
         ensure!(seen == Some(server_address(1)), "udp/514 came from {seen:?}");
+        let rules = director.port.command("show firewall", ANSWER)?["rules"].clone();
+        for object in ["egress 1:", "allow 1:", "allow 2:"] {
+            let mut of_it = rules
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|rule| rule["cause"].as_str().is_some_and(|cause| cause.starts_with(object)));
+            let first = of_it.next().with_context(|| format!("no rule of {object} in {rules:#}"))?;
+            ensure!(first["line"].as_u64().is_some(), "{first} does not say its line");
+        }
         lab.step("egress and allow");
 
         // The neighbours of what is open: port, address, source.

@@ -20,7 +20,7 @@ pub(super) struct Translated {
 pub(super) fn flows(context: &Context<'_>) -> Vec<Translated> {
     let config = context.config;
     let egress = config.egress.iter().enumerate().flat_map(|(number, egress)| {
-        let comment = format!("egress {} from {}", number + 1, config.interface(egress.from).name);
+        let comment = format!("egress {}: from {}", number + 1, config.interface(egress.from).name);
         let family = Family::of(&egress.snat);
         let all = context.device(egress.from).map(|from| Wanted {
             from,
@@ -38,7 +38,7 @@ pub(super) fn flows(context: &Context<'_>) -> Vec<Translated> {
     });
     let allow = config.allow.iter().enumerate().flat_map(|(number, allow)| {
         let (from, to) = (&config.interface(allow.from).name, &config.interface(allow.to).name);
-        let comment = format!("allow {} from {from} to {to}", number + 1);
+        let comment = format!("allow {}: from {from} to {to}", number + 1);
         let devices = context.device(allow.from).zip(context.device(allow.to));
         let all = devices.map(|(from, to)| Wanted {
             from,
