@@ -222,7 +222,7 @@ fn generation(director: &mut Director, number: u32) -> Result {
 /// What a change could have touched: the kernel's side and the disk's.
 fn state(director: &mut Director) -> Result<String> {
     director.root(
-        "nft -s list ruleset; ip -o address | sed 's/ *valid_lft.*//'; ip route; cat /proc/net/ip_vs; \
+        "nft -s list ruleset; ip -o address | sed 's/ *valid_lft.*//; s/ tentative//'; ip route; cat /proc/net/ip_vs; \
          lsmod | cut -d' ' -f1; cat /config/current /config/mark21.toml; ls /config/generations",
     )
 }

@@ -13,7 +13,7 @@ use crate::command::{How, Version, Whom};
 use crate::draft::Drafted;
 use crate::exit::Code;
 use crate::session::Session;
-use crate::{check, client, path};
+use crate::{check, client, difference, path};
 
 /// How long `drain --wait` waits at most.
 const DRAIN: Duration = Duration::from_secs(3600);
@@ -67,10 +67,7 @@ pub(crate) async fn compare(
         _ => session.text(first).await?,
     };
     let new = session.text(second).await?;
-    let difference = similar::TextDiff::from_lines(&old, &new)
-        .unified_diff()
-        .header(&first.to_string(), &second.to_string())
-        .to_string();
+    let difference = difference::unified(&old, &new, [&first.to_string(), &second.to_string()]);
     let same = difference.is_empty();
     let text = if same { format!("{first} and {second} are the same") } else { difference.trim_end().into() };
     let value = json!({ "same": same, "first": first.to_string(), "second": second.to_string(), "difference": difference });
@@ -216,19 +213,7 @@ fn weighed(whom: &Whom, what: &str) -> Answer {
 }
 
 fn keep(session: &Session, drafted: Drafted, text: String) -> Result<Answer, Failure> {
-    let difference = similar::TextDiff::from_lines(&drafted.text, &text);
-    let mut changed: Vec<String> = Vec::new();
-    for change in difference.iter_all_changes() {
-        let sign = match change.tag() {
-            similar::ChangeTag::Equal => continue,
-            similar::ChangeTag::Delete => '-',
-            similar::ChangeTag::Insert => '+',
-        };
-        let line = change.value().trim_end();
-        if !line.is_empty() {
-            changed.push(format!("{sign} {line}"));
-        }
-    }
+    let changed = difference::lines(&drafted.text, &text);
     let value = json!({ "changes": changed });
     let shown = if changed.is_empty() { "nothing changes".to_owned() } else { changed.join("\n") };
     session.draft.write(&Drafted { text, ..drafted })?;

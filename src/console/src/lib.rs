@@ -14,6 +14,7 @@ mod check;
 mod client;
 mod command;
 mod complete;
+mod difference;
 mod draft;
 mod editor;
 mod exit;

@@ -10,7 +10,8 @@ fn words(line: &str) -> Vec<String> {
 
 /// The lines that only one of both texts has.
 fn difference(before: &str, after: &str) -> String {
-    similar::TextDiff::from_lines(before, after).unified_diff().context_radius(0).to_string()
+    let lines = crate::difference::lines(before, after);
+    lines.iter().map(|line| line.replacen(' ', "", 1) + "\n").collect()
 }
 
 #[test]
