@@ -222,7 +222,8 @@ fn set_clock(director: &mut Director, to: &str) -> Result {
 
 /// Ends the NTP client; init starts it anew.
 fn restart_client(director: &mut Director) -> Result {
-    director.root("kill $(cat /run/mark21/time.pid)").map(drop)
+    // One that has just ended by itself is started again within seconds.
+    eventually("a client to end", BOOT, || director.root("kill $(cat /run/mark21/time.pid)").map(drop))
 }
 
 /// The director's clock less this machine's.
