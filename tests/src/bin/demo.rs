@@ -12,6 +12,7 @@ use mark21_lab::director::BOOT;
 use mark21_lab::ftp::Mode;
 use mark21_lab::pair::{Member, Role, knows_connections};
 use mark21_lab::prober::Prober;
+use mark21_lab::qemu::Firmware;
 use mark21_lab::scenario::{enter_lab, target_directory};
 use mark21_lab::topology::{VIRTUAL, client_address, client_address6, virtual_ftp, virtual_ftp6};
 use mark21_lab::transfers::{Row, SlowDownload, every_mode, slow_download};
@@ -41,7 +42,8 @@ fn show() -> Result {
     let directory = target_directory().join("lab/demo");
     let mut lab = Lab::create(&directory)?;
     lab.step("a client outside, two real servers inside, and the wires");
-    let boot = Boot::with_file("pair-a.toml")?;
+    // All of it, as on the machine in the rack.
+    let boot = Boot { firmware: Firmware::Bios, ..Boot::with_file("pair-a.toml")? };
     let mut first = Member { director: lab.boot(&boot)?, boot };
     let director = &mut first.director;
     lab.step("the director's machine starts from its disk (software emulation)");
