@@ -107,7 +107,7 @@ impl Door {
             let known = Generation {
                 author: running.note.author,
                 comment: running.note.comment,
-                digest: running.stored.digest(),
+                digest: running.digest,
                 ..Generation::default()
             };
             return Ok(files(known, &running.stored));
@@ -225,7 +225,7 @@ impl Door {
             }
         };
         let wanted = std::sync::Arc::new(Wanted { config, extra });
-        let payload = Payload { stored, wanted, note };
+        let payload = Payload::new(stored, wanted, note);
         self.change(match (options.at_reboot, confirm) {
             (true, None) => Change::AtReboot(payload),
             (true, Some(_)) => {

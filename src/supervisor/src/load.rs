@@ -23,6 +23,14 @@ pub(crate) struct Payload {
     pub(crate) wanted: Arc<Wanted>,
     /// Whose it is, for the generation that it becomes.
     pub(crate) note: Note,
+    /// [`Stored::digest`], which every status tells: up to a mebibyte is hashed once.
+    pub(crate) digest: String,
+}
+
+impl Payload {
+    pub(crate) fn new(stored: Stored, wanted: Arc<Wanted>, note: Note) -> Self {
+        Self { digest: stored.digest(), stored, wanted, note }
+    }
 }
 
 /// Tries operators' files out; it has a kernel of its own from the first one on.
@@ -114,7 +122,7 @@ pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt<Paylo
                 Ok(extra) => {
                     let wanted = Arc::new(Wanted { config: parsed.config, extra });
                     let note = Note { author: meta.author, comment: meta.comment };
-                    let payload = Some(Payload { stored, wanted, note });
+                    let payload = Some(Payload::new(stored, wanted, note));
                     attempts.push(Attempt { origin: Origin::Generation(number), payload });
                 }
                 Err(error) => wrong(format!("generation {number}: {}", chain(&error))),
@@ -152,7 +160,7 @@ fn candidate(store: &Store, stored: Stored, tryout: &mut Tryout) -> Result<Attem
                 author: "boot".to_owned(),
                 comment: "mark21.toml on the configuration partition".to_owned(),
             });
-            Ok(Attempt { origin: Origin::Candidate, payload: Some(Payload { stored, wanted, note }) })
+            Ok(Attempt { origin: Origin::Candidate, payload: Some(Payload::new(stored, wanted, note)) })
         }
         Err(error) => {
             // What could not be tried may be good: the next start tries it again.

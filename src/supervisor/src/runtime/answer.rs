@@ -88,7 +88,7 @@ impl Runtime {
             configuration: Configuration {
                 generation: self.core.origin().generation(),
                 at_boot: self.store.current().unwrap_or_default(),
-                digest: running.map(|running| running.stored.digest()).unwrap_or_default(),
+                digest: running.map(|running| running.digest.clone()).unwrap_or_default(),
                 unconfirmed,
             },
             boot: self.boot,
