@@ -55,7 +55,9 @@ sizes: deps build ## A release's parts against image/size-budget
 	image/build --program $(PROGRAM) --out $(OUT)/image/release.img --root-out $(OUT)/image/root.squashfs
 	image/check-size $(OUT)/image/root.squashfs
 
-test: check sizes scenarios ## Everything: check, sizes, then scenarios
+test: ## Everything: check, sizes, then scenarios
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=line check sizes
+	$(MAKE) --no-print-directory scenarios
 
 soak: deps build ## Every scenario with full counts, for hours
 	$(SUDO) env MARK21_SOAK=1 tests/run test

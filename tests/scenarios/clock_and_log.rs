@@ -10,7 +10,7 @@ use mark21_lab::director::{ANSWER, BOOT};
 use mark21_lab::namespace::Namespace;
 use mark21_lab::process::Background;
 use mark21_lab::scenario::lab_root;
-use mark21_lab::{Boot, Director, Lab, Result, eventually, scenario};
+use mark21_lab::{Boot, Director, Lab, Result, eventually, patient, scenario};
 
 /// OpenNTPD calls a clock right after some rounds of questions, minutes apart.
 const RIGHT: Duration = Duration::from_secs(600);
@@ -29,7 +29,7 @@ fn boot(lab: &Lab, more: &str) -> Result<Director> {
 
 #[test]
 fn the_clock_is_set_at_the_start_and_only_slewed_later() {
-    scenario(|lab| {
+    patient(|lab| {
         let mut director = boot(lab, "\n[time]\nservers = [\"10.21.0.50\"]\n")?;
         let status = director.status()?;
         ensure!(status["time"]["synchronised"] == false, "right without a server: {status:#}");

@@ -37,4 +37,5 @@ mod clock_and_log;
 // Two directors: one carries on for the other.
 mod cables;
 mod carry;
+mod demo;
 mod failover;

@@ -3,7 +3,6 @@
 use anyhow::ensure;
 use mark21_lab::content::Content;
 use mark21_lab::ftp::Mode;
-use mark21_lab::qemu::Firmware;
 use mark21_lab::topology::{client_address, client_address6, virtual_ftp, virtual_ftp6};
 use mark21_lab::transfers::{Row, every_mode};
 use mark21_lab::vsftpd::Settings;
@@ -12,8 +11,7 @@ use mark21_lab::{Boot, Lab, Result, scenario};
 #[test]
 fn every_mode_and_every_client_carries_20_mb() {
     scenario(|lab| {
-        // The whole way of a box in a rack: BIOS, boot loader, kernel, service.
-        let mut director = lab.boot(&Boot { firmware: Firmware::Bios, ..Boot::with_file("single.toml")? })?;
+        let mut director = lab.boot(&Boot::with_file("single.toml")?)?;
         let status = director.wait_serving()?;
         lab.step(&format!("serving: {}", status["boot"]));
         let lines = Some(director.server_config("ftp")?);

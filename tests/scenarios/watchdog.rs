@@ -8,7 +8,7 @@ use mark21_lab::ftp::Mode;
 use mark21_lab::topology::{client_address, client_address6, virtual_ftp, virtual_ftp6};
 use mark21_lab::transfers::every_mode;
 use mark21_lab::vsftpd::Settings;
-use mark21_lab::{Boot, Lab, Result, scenario};
+use mark21_lab::{Boot, Lab, Result, patient};
 
 /// The driver's default is 30 s (drivers/watchdog/i6300esb.c); the rest is for a busy host.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -17,7 +17,7 @@ const QUIET: Duration = Duration::from_secs(35);
 
 #[test]
 fn a_box_whose_supervisor_stands_still_is_restarted_and_serves_again() {
-    scenario(|lab| {
+    patient(|lab| {
         let mut director = lab.boot(&Boot::with_file("single.toml")?)?;
         lab.start_ftp_servers(&Settings { length: 1_000_000, ..Settings::default() })?;
         let status = director.wait_serving()?;

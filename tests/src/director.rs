@@ -19,9 +19,9 @@ use crate::tools::{MOUNT, PLACE, make_disk};
 use crate::topology::Segment;
 use crate::{Result, eventually};
 
-/// From power-on to the last check, in software emulation on a busy host. On a quiet
-/// one it is 5 to 15 s.
-pub const BOOT: Duration = Duration::from_secs(120);
+/// From power-on to the last check, in software emulation on a host that is busy with other
+/// things. On a quiet one it is 5 to 15 s.
+pub const BOOT: Duration = Duration::from_secs(300);
 /// One command of the machine port or the agent.
 pub const ANSWER: Duration = Duration::from_secs(30);
 

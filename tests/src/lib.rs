@@ -8,7 +8,7 @@
 //!     198.51.100.0/24, 2001:db8:1::/64          10.21.0.0/24, fd21::/64
 //! ```
 //!
-//! A test is a `#[test]` function that calls [`scenario()`] or [`alone()`]; it gets a [`Lab`] and
+//! A test is a `#[test]` function that calls [`scenario()`], [`patient()`] or [`alone()`]; it gets a [`Lab`] and
 //! asks it for servers ([`Lab::start_ftp_servers`]) and a director
 //! ([`Lab::boot`]), or for two ([`pair::boot_pair`]). Everything ends with the test. What it did is kept under
 //! `target/lab/<test>`: serial logs, configuration, packet captures.
@@ -19,6 +19,7 @@
 pub mod agent;
 pub mod capture;
 pub mod content;
+pub mod demo;
 pub mod director;
 pub mod disklog;
 pub mod eventually;
@@ -39,7 +40,7 @@ pub mod vsftpd;
 
 pub use director::{Boot, Director};
 pub use eventually::eventually;
-pub use scenario::{alone, scenario, skip};
+pub use scenario::{alone, patient, scenario, skip};
 pub use topology::Lab;
 
 /// What a scenario returns: its failure carries the whole story for a person.

@@ -3,8 +3,8 @@
 //! libtest calls [`scenario`] in an ordinary process. That starts the same test once
 //! more through `tests/enter`, in namespaces of its own as root, where the body runs;
 //! its output and its result come back to libtest. As many scenarios as there are
-//! processors run at once on a machine, those of [`alone`] without company: lock files see
-//! to it, also between programs.
+//! processors run at once on a machine, one of [`patient`] beside them, those of [`alone`]
+//! with no company but that: lock files see to it, also between programs.
 
 use std::any::type_name;
 use std::env;
@@ -45,6 +45,8 @@ const OTHERS: Duration = Duration::from_secs(3 * 3600);
 enum Share {
     /// One of as many as there are processors.
     One,
+    /// Next to nothing: it waits most of its time.
+    Little,
     /// All of it.
     All,
 }
@@ -66,8 +68,16 @@ pub fn scenario<F: FnOnce(&mut Lab) -> Result>(body: F) {
     enact(Share::One, body);
 }
 
-/// As [`scenario`], with no other scenario beside it: for two directors, and for what has
-/// to happen within seconds.
+/// As [`scenario`], beside the others: for what mostly waits.
+///
+/// # Panics
+/// As [`scenario`].
+pub fn patient<F: FnOnce(&mut Lab) -> Result>(body: F) {
+    enact(Share::Little, body);
+}
+
+/// As [`scenario`], with no other but a [`patient`] one beside it: for two directors, and for
+/// what has to happen within seconds.
 ///
 /// # Panics
 /// As [`scenario`].
@@ -210,24 +220,27 @@ fn lock(share: Share) -> Result<Vec<File>> {
     let directory = target_directory().join("lab");
     fs::create_dir_all(&directory).with_context(|| format!("{}", directory.display()))?;
     let file = |name: &str| File::create(directory.join(name));
+    if share == Share::Little {
+        let room = file(".lock-patient")?;
+        flock(&room, FlockOperation::LockExclusive)?;
+        return Ok(vec![room]);
+    }
     // Who waits holds the turn, so that those who come later cannot overtake for ever.
     let turn = file(".lock")?;
     flock(&turn, FlockOperation::LockExclusive)?;
     let labs = thread::available_parallelism().map_or(1, usize::from).min(MOST_LABS);
     let labs = (1..=labs).map(|number| file(&format!(".lock-{number}"))).collect::<Result<Vec<_>, _>>()?;
-    match share {
-        Share::All => {
-            for lab in &labs {
-                flock(lab, FlockOperation::LockExclusive)?;
-            }
-            Ok(labs)
+    if share == Share::All {
+        for lab in &labs {
+            flock(lab, FlockOperation::LockExclusive)?;
         }
-        Share::One => eventually("room for a lab", OTHERS, || {
-            let is_free = |lab: &&File| flock(lab, FlockOperation::NonBlockingLockExclusive).is_ok();
-            let lab = labs.iter().find(is_free).context("all are taken")?;
-            Ok(vec![lab.try_clone()?])
-        }),
+        return Ok(labs);
     }
+    eventually("room for a lab", OTHERS, || {
+        let is_free = |lab: &&File| flock(lab, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let lab = labs.iter().find(is_free).context("all are taken")?;
+        Ok(vec![lab.try_clone()?])
+    })
 }
 
 fn is_libtest_noise(line: &str) -> bool {
