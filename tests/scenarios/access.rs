@@ -17,7 +17,7 @@ use mark21_lab::scenario::{lab_root, tests_directory};
 use mark21_lab::topology::{VIRTUAL, client_address};
 use mark21_lab::transfers::passive_works;
 use mark21_lab::vsftpd::Settings;
-use mark21_lab::{Boot, Director, Lab, Result, eventually, scenario};
+use mark21_lab::{Boot, Director, Lab, Result, eventually, patient, scenario};
 use serde_json::Value;
 
 /// The director's own addresses on the inside, where the engineer sits.
@@ -242,7 +242,7 @@ fn nobody_else_gets_in_and_a_session_gets_nowhere_else() {
 /// The example of the documentation, as it stands there.
 #[test]
 fn a_python_program_changes_the_passive_range_and_ftp_follows() {
-    scenario(|lab| {
+    patient(|lab| {
         let servers = Settings { length: 100_000, passive_ports: (15_000, 15_100), ..Settings::default() };
         lab.start_ftp_servers(&servers)?;
         let laptop = Laptop::new(lab)?;

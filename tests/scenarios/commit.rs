@@ -12,7 +12,7 @@ use mark21_lab::scenario::times;
 use mark21_lab::topology::{client_address, virtual_ftp};
 use mark21_lab::transfers::{every_mode, passive_works, slow_download};
 use mark21_lab::vsftpd::Settings;
-use mark21_lab::{Boot, Director, Lab, Result, eventually, scenario};
+use mark21_lab::{Boot, Director, Lab, Result, eventually, patient, scenario};
 use serde_json::Value;
 
 /// The range of the servers, which the configuration of `single.toml` covers.
@@ -29,7 +29,7 @@ const WEIGHTS_IN_SOAK: u32 = 10_000;
 
 #[test]
 fn an_unconfirmed_change_goes_back_by_itself_and_a_confirmed_one_stays() {
-    scenario(|lab| {
+    patient(|lab| {
         let mut director = serving(lab, 100_000)?;
         ensure!(passive_works(lab), "passive FTP does not work at all");
 
