@@ -157,7 +157,7 @@ fn a_server_that_takes_nothing_keeps_nobody_waiting() {
         }
         let after: u64 = director.root(memory)?.trim().parse()?;
         lab.step(&format!("slowest status {slowest:?}; mark21d {before} kB, then {after} kB"));
-        ensure!(slowest < Duration::from_secs(2), "status took {slowest:?}");
+        ensure!(slowest < ANSWER / 3, "status took {slowest:?}");
         ensure!(after < before + 2048, "mark21d grew from {before} to {after} kB");
         // To nobody else, and to no other port.
         let elsewhere = director.agent.run("nc -w 2 10.21.0.60 6514 < /dev/null", ANSWER)?;
