@@ -7,12 +7,13 @@ const STACK: usize = 512 * 1024;
 /// 256 services with 4096 real servers of two families, padded with comments to the last byte.
 fn largest() -> String {
     let mut text = String::from(
-        "schema = 1\n[[interface]]\nname='inside'\ndevice='eth0'\naddresses=['10.0.0.1/8','fd21::1/64']\n",
+        "schema = 1\n[[interface]]\nname='inside'\ndevice='eth0'\naddresses=['10.0.0.1/8','fd21::1/64']\n\
+         [[interface]]\nname='outside'\ndevice='eth1'\naddresses=['192.0.2.1/24','2001:db8::1/64']\n",
     );
     let mut server = 0;
     for service in 0..limits::SERVICES {
         text += &format!(
-            "[[service]]\nname='service-{service}'\nkind='tcp'\nport={}\naddresses=['10.0.0.1','fd21::1']\n",
+            "[[service]]\nname='service-{service}'\nkind='tcp'\nport={}\naddresses=['192.0.2.1','2001:db8::1']\n",
             service + 1
         );
         for _ in 0..limits::REAL_SERVERS / limits::SERVICES {
