@@ -244,6 +244,7 @@ fn nearest_key(given: &str, table: &TableDoc) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     drafts: Vec<Draft>,
+    left_out: usize,
 }
 
 impl Log {
@@ -255,6 +256,11 @@ impl Log {
     /// Notes what the operator should know.
     pub(crate) fn warning(&mut self, span: Span, reason: impl fmt::Display) -> &mut Draft {
         self.note(Severity::Warning, span, reason)
+    }
+
+    /// Counts findings that nobody noted.
+    pub(crate) fn leave_out(&mut self, count: usize) {
+        self.left_out += count;
     }
 
     /// Whether the file is unusable.
@@ -271,7 +277,7 @@ impl Log {
         }
         self.drafts.sort_by_key(|draft| draft.span.start);
         let listed = self.drafts.into_iter().map(|draft| draft.finish(text, root)).collect();
-        Findings { listed, omitted }
+        Findings { listed, omitted: omitted + self.left_out }
     }
 
     fn note(&mut self, severity: Severity, span: Span, reason: impl fmt::Display) -> &mut Draft {

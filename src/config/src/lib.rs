@@ -51,13 +51,15 @@ pub struct Parsed {
 /// All that is wrong with the text: syntax, or else types and names, or else what cannot work.
 pub fn parse(text: &str) -> Result<Parsed, Findings> {
     source::check(text)?;
-    let (root, errors) = DeTable::parse_recoverable(text);
+    let (worth_reading, beyond) = source::worth_reading(text);
+    let (root, errors) = DeTable::parse_recoverable(worth_reading);
     let root = root.get_ref();
     let mut log = finding::Log::default();
     for error in &errors {
         log.error(error.span().unwrap_or(0..0), error.message());
     }
-    if log.has_errors() {
+    if log.has_errors() || beyond != 0 {
+        log.leave_out(beyond);
         return Err(log.finish(text, None));
     }
     let raw = document::read(root, &mut log);

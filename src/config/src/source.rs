@@ -1,7 +1,14 @@
-//! The text before it is TOML: size, encoding, and whether it is text at all.
+//! The text before it is TOML: size, encoding, whether it is text at all, and how much of it is worth
+//! reading.
+
+use toml_parser::parser::{RecursionGuard, parse_document};
+use toml_parser::{ParseError, Source};
 
 use crate::finding::{Findings, Log};
 use crate::limits;
+
+/// Deepest nesting that is read, as the `toml` crate has it.
+const NESTING: u32 = 80;
 
 /// Refuses what cannot be a configuration, with the place that shows it.
 pub(crate) fn check(text: &str) -> Result<(), Findings> {
@@ -45,4 +52,24 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<&str, Findings> {
     log.error(valid.len()..valid.len(), format_args!("the byte 0x{byte:02x} is not UTF-8"))
         .mend("save the file as UTF-8 text");
     Err(log.finish(valid, None))
+}
+
+/// The text up to the last syntax error that is printed, and how many there are behind it.
+///
+/// An error costs the `toml` crate microseconds, and a file of the largest size can have a million of
+/// them; here they are only counted. A text with no more than are printed comes back whole.
+pub(crate) fn worth_reading(text: &str) -> (&str, usize) {
+    let (mut count, mut end) = (0_usize, 0);
+    let mut note = |error: ParseError| {
+        count += 1;
+        if count <= limits::FINDINGS {
+            end = end.max(error.unexpected().map_or(0, |span| span.end()));
+        }
+    };
+    let tokens = Source::new(text).lex().into_vec();
+    parse_document(&tokens, &mut RecursionGuard::new(&mut (), NESTING), &mut note);
+    match count.checked_sub(limits::FINDINGS) {
+        None | Some(0) => (text, 0),
+        Some(beyond) => (text.get(..end).unwrap_or(text), beyond),
+    }
 }

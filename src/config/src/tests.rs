@@ -34,7 +34,7 @@ fn every_kind_of_link_route_and_service_is_read() {
     let text = "schema = 1
         interface = [
             { name = 'a', mac = '52:54:00:12:34:56', addresses = ['10.0.0.1/24', 'fd21::1/64'], mtu = 9000 },
-            { name = 'b', pci = '0000:01:00.0', addresses = ['192.0.2.1/31'], mss_clamp = true },
+            { name = 'b', pci = '0000:01:00.0', addresses = ['192.0.2.1/31', 'fd22::1/64'], mss_clamp = true },
             { name = 'c', bond = { mode = 'active-backup', devices = ['eth0', 'eth1'] } },
             { name = 'd', vlan = { interface = 'c', id = 4094 } },
         ]
@@ -50,7 +50,7 @@ fn every_kind_of_link_route_and_service_is_read() {
               forwarding = 'direct', real_server = [{ addresses = ['10.0.0.2'], weight = 65535 }],
               check = { kind = 'tcp', port = 65535, interval = '1h', timeout = '60s', down_after = 10, up_after = 1 } },
             { name = 'm', kind = 'mark', mark = 5, real_server = [{ addresses = ['fd21::2', '10.0.0.2'] }] },
-            { name = 'u', kind = 'udp', port = 53, addresses = ['fd21::1'], scheduler = 'sh',
+            { name = 'u', kind = 'udp', port = 53, addresses = ['fd22::1'], scheduler = 'sh',
               real_server = [{ addresses = ['fd21::2'], port = 5353 }] },
         ]
         [timeouts]

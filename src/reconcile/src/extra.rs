@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::firewall::{ListingError, Ruleset, TABLE};
+use crate::firewall::{Content, ListingError, Ruleset, TABLE, listing};
 
 #[cfg(test)]
 mod tests;
@@ -84,21 +84,19 @@ impl fmt::Display for TableName {
 /// # Errors
 /// When it is no such listing.
 pub fn read_listing(listing: &str) -> Result<(Option<Ruleset>, Tables), ListingError> {
-    let mut listing: Value = serde_json::from_str(listing).map_err(ListingError::Json)?;
-    let objects = listing.get_mut("nftables").and_then(Value::as_array_mut).ok_or(ListingError::Shape)?;
-    let (mut ours, mut others) = (Vec::new(), BTreeMap::<TableName, Vec<Value>>::new());
+    let (mut ours, mut others) = (Content::default(), BTreeMap::<TableName, Vec<Value>>::new());
     let mut is_there = false;
-    for object in std::mem::take(objects) {
-        let Some((kind, table)) = table_of(&object) else { continue };
+    listing::objects(listing, |object| {
+        let Some((kind, table)) = table_of(&object) else { return };
         if table.family == "inet" && table.name == TABLE {
             is_there |= kind == "table";
-            ours.push(object);
+            ours.add(object);
         } else {
             others.entry(table).or_default().push(object);
         }
-    }
+    })?;
     others.values_mut().for_each(|objects| canonical(objects));
-    Ok((is_there.then(|| Ruleset::from_objects(ours)), Tables(others)))
+    Ok((is_there.then(|| ours.into()), Tables(others)))
 }
 
 /// The statements of the file by line, without comments and quoted text: what is told of a refusal

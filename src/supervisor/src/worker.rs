@@ -188,7 +188,11 @@ impl Worker {
             Some(tables) => self.kernel.observe_beside(&desired, tables),
             None => self.kernel.observe(&desired),
         };
-        let observed = observed.map_err(|error| trouble("kernel", &error))?;
+        let mut observed = observed.map_err(|error| trouble("kernel", &error))?;
+        // What is as it should be is kept once: the table of thousands of servers has megabytes.
+        if let Some(listed) = observed.firewall.as_mut().filter(|listed| **listed == desired.firewall) {
+            *listed = desired.firewall.clone();
+        }
         self.listed = Some((observed.firewall.clone(), observed.tables.clone()));
         Ok(Census { taken: Instant::now(), desired, observed })
     }

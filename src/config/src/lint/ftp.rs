@@ -7,7 +7,7 @@ use super::service::shared_address;
 use super::{Subject, at, pairs};
 use crate::finding::Log;
 use crate::limits;
-use crate::model::{Forwarding, Passive, ServiceKind, Tls};
+use crate::model::{ActiveSource, Forwarding, Passive, ServiceKind, Tls};
 
 /// The helper binds to a control port of the whole box. With both recipes on it, it would take the
 /// virtual address in the server's reply for the server's own, and plain PASV hangs.
@@ -77,6 +77,24 @@ pub(super) fn helper_with_tls(subject: &Subject<'_>, log: &mut Log) {
                 .mend("use passive = \"server\", and let the servers announce the virtual address");
             }
             (Passive::Rewrite, Tls::Off) | (Passive::Server, _) => {}
+        }
+    }
+}
+
+/// The helper gives the active data connections that it knows the virtual address, before any rule of
+/// nft is asked. What it cannot read, or does not expect, is left to `active`.
+pub(super) fn helper_with_active_masquerade(subject: &Subject<'_>, log: &mut Log) {
+    for (_, ftp, entry) in subject.ftp_services() {
+        if ftp.passive == Passive::Rewrite && ftp.active == ActiveSource::Masquerade {
+            log.warning(
+                at(&entry.service.get_ref().active, entry),
+                format_args!(
+                    "the helper itself sends active data connections from the virtual address, so this changes only \
+                     those that it does not know: with TLS, or from another server port than {}",
+                    ftp.port.saturating_sub(1)
+                ),
+            )
+            .mend("leave it out, or use passive = \"server\" where all must come from the director's own address");
         }
     }
 }

@@ -201,6 +201,34 @@ pub(super) fn real_server_outside(subject: &Subject<'_>, log: &mut Log) {
     }
 }
 
+/// With NAT an answer must pass the director; to a client on its own link a server sends it
+/// directly. Told once a service: where one server stands there, all may.
+pub(super) fn real_server_among_clients(subject: &Subject<'_>, log: &mut Log) {
+    for (service, entry) in subject.services() {
+        if service.forwarding != Forwarding::Masquerade {
+            continue;
+        }
+        let both = server_addresses(subject, service, entry).find_map(|(_, address, span)| {
+            let mut networks = subject.networks.iter().map(|(_, network)| network);
+            let network = networks.find(|network| {
+                network.contains(address) && service.addresses.iter().any(|own| network.contains(*own))
+            });
+            // One of the box itself has a rule of its own.
+            network.filter(|_| subject.owner_of(address).is_none()).map(|network| (network, span))
+        });
+        if let Some((network, span)) = both {
+            log.warning(
+                span,
+                format_args!(
+                    "it is in {network}, as the service is; its answers to clients there go past the director, so \
+                     their connections hang"
+                ),
+            )
+            .mend("put the real servers on an inside network of their own, or use forwarding = \"direct\"");
+        }
+    }
+}
+
 /// A fixed port would send data connections to the control port.
 pub(super) fn real_server_port_in_marked_service(subject: &Subject<'_>, log: &mut Log) {
     for (service, entry) in subject.services() {

@@ -7,12 +7,13 @@ const STACK: usize = 512 * 1024;
 /// 256 services with 4096 real servers of two families, padded with comments to the last byte.
 fn largest() -> String {
     let mut text = String::from(
-        "schema = 1\n[[interface]]\nname='inside'\ndevice='eth0'\naddresses=['10.0.0.1/8','fd21::1/64']\n",
+        "schema = 1\n[[interface]]\nname='inside'\ndevice='eth0'\naddresses=['10.0.0.1/8','fd21::1/64']\n\
+         [[interface]]\nname='outside'\ndevice='eth1'\naddresses=['192.0.2.1/24','2001:db8::1/64']\n",
     );
     let mut server = 0;
     for service in 0..limits::SERVICES {
         text += &format!(
-            "[[service]]\nname='service-{service}'\nkind='tcp'\nport={}\naddresses=['10.0.0.1','fd21::1']\n",
+            "[[service]]\nname='service-{service}'\nkind='tcp'\nport={}\naddresses=['192.0.2.1','2001:db8::1']\n",
             service + 1
         );
         for _ in 0..limits::REAL_SERVERS / limits::SERVICES {
@@ -111,6 +112,11 @@ fn a_mebibyte_of_nonsense_is_refused() {
     };
     let cases = [
         ("brackets", fill("]")),
+        ("brackets that are never closed", fill("[")),
+        ("lists in lists", format!("a = {}", fill("["))),
+        ("braces", format!("a = {}", fill("{"))),
+        ("lines of quotes", fill("\"\n")),
+        ("equals signs", fill("=")),
         ("one key again and again", fill("a=1\n")),
         ("unknown keys", number(|n| format!("k{n}=1\n"))),
         ("empty services", fill("[[service]]\n")),
@@ -134,5 +140,16 @@ fn a_mebibyte_of_nonsense_is_refused() {
         let start = std::time::Instant::now();
         assert!(on_a_small_stack(move || parse(&text).is_err()), "{rule}");
         std::println!("{rule}: {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn beyond_fifty_syntax_errors_the_rest_are_counted() {
+    let lines = |count: usize| format!("schema = 1\n{}", "x\n".repeat(count));
+    for (count, beyond) in [(1, 0), (50, 0), (51, 1), (500_000, 499_950)] {
+        let Err(findings) = parse(&lines(count)) else { panic!("{count} wrong lines were taken") };
+        let last = findings.listed().last().map(|finding| finding.line);
+        assert_eq!(last, Some(1 + count.min(50)), "{count}");
+        assert_eq!(findings.omitted(), beyond, "{count}");
     }
 }

@@ -14,11 +14,11 @@ use nftables::schema::{Chain as NfChain, NfListObject, Rule};
 use nftables::types::{NfChainPolicy, NfChainType, NfHook};
 use serde_json::Value;
 
-use super::Ruleset;
 use super::flows::{Translated, flows};
 use super::gather::{Gathered, active_ports, cause};
 use super::rules::{self, Chain, Way};
 use super::sets;
+use super::{Content, Ruleset};
 use crate::context::Context;
 use crate::ipvs::{Family, Protocol};
 use crate::sync::sync_group;
@@ -66,11 +66,9 @@ pub(crate) fn fail_secure() -> Ruleset {
     table.finish()
 }
 
-/// The objects of the table while it is built.
+/// The table while it is built.
 #[derive(Default)]
-struct Table {
-    objects: Vec<NfListObject<'static>>,
-}
+struct Table(Content);
 
 impl Table {
     fn base_chains(&mut self) {
@@ -101,11 +99,11 @@ impl Table {
                 (!replies.is_empty()).then(|| sets::endpoints("active_replies", family, &replies)),
                 (!sources.is_empty()).then(|| sets::endpoint_sources("active", family, &sources)),
             ];
-            self.objects.extend(named.into_iter().flatten());
+            named.into_iter().flatten().for_each(|set| self.add(set));
             for protocol in PROTOCOLS {
                 let endpoints: Vec<_> = of.endpoints(protocol).iter().copied().collect();
                 if !endpoints.is_empty() {
-                    self.objects.push(sets::endpoints(&protocol.to_string(), family, &endpoints));
+                    self.add(sets::endpoints(&protocol.to_string(), family, &endpoints));
                 }
             }
         }
@@ -154,7 +152,7 @@ impl Table {
             let servers = of.chains_of_servers();
             for (chain, content) in of.server_chains() {
                 if made.insert(chain.clone()) {
-                    self.objects.push(plain_chain(&chain));
+                    self.add(plain_chain(&chain));
                     for (protocol, ranges, cause) in content {
                         self.rule(rules::from_server(&chain, protocol, &ranges, &cause));
                     }
@@ -179,7 +177,7 @@ impl Table {
             return;
         }
         self.base(Chain::Guard, NfHook::Forward, GUARD, NfChainPolicy::Accept);
-        self.objects.push(plain_chain(Chain::Leaving.name()));
+        self.add(plain_chain(Chain::Leaving.name()));
         let active: Vec<PortRange> = active_ports(context.config);
         for of in gathered.iter().filter(|of| !of.servers.is_empty()) {
             self.rule(rules::guard(of.family, &active));
@@ -314,7 +312,7 @@ impl Table {
 
     fn base(&mut self, chain: Chain, hook: NfHook, priority: i32, policy: NfChainPolicy) {
         let nat = chain == Chain::Postrouting;
-        self.objects.push(NfListObject::Chain(NfChain {
+        self.add(NfListObject::Chain(NfChain {
             _type: Some(if nat { NfChainType::NAT } else { NfChainType::Filter }),
             hook: Some(hook),
             prio: Some(priority),
@@ -324,15 +322,20 @@ impl Table {
     }
 
     fn rule(&mut self, rule: Rule<'static>) {
-        self.objects.push(NfListObject::Rule(rule));
+        self.add(NfListObject::Rule(rule));
     }
 
     fn rules(&mut self, rules: impl IntoIterator<Item = Rule<'static>>) {
         rules.into_iter().for_each(|rule| self.rule(rule));
     }
 
+    /// Takes the object at once as text: the typed ones are large.
+    fn add(&mut self, object: NfListObject<'static>) {
+        self.0.add(to_value(&object));
+    }
+
     fn finish(self) -> Ruleset {
-        Ruleset::from_objects(self.objects.iter().map(to_value).collect())
+        self.0.into()
     }
 }
 

@@ -4,6 +4,9 @@
 //! without handles and counter values, sets in order, protocols as numbers. So two rulesets are equal
 //! exactly when nothing is to do, and no baseline has to be remembered. What nft lists in another
 //! form than it was sent is known by the tests, which send every rule to a kernel and list it back.
+//!
+//! The objects are kept as the text of their JSON, whose keys are in order: a tree of values takes ten
+//! times as much, and large tables are held all the time.
 
 mod build;
 mod canonical;
@@ -12,11 +15,13 @@ mod flows;
 mod gather;
 #[cfg(test)]
 mod kernel_tests;
+pub(crate) mod listing;
 mod rules;
 mod sets;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use nftables::types::NfFamily;
 use serde_json::{Value, json};
@@ -28,11 +33,15 @@ pub(crate) const FAMILY: NfFamily = NfFamily::INet;
 /// The table's name.
 pub const TABLE: &str = "mark21";
 
-/// A whole table in canonical form. Equal means nothing to do.
+/// A whole table in canonical form. Equal means nothing to do. A clone shares it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ruleset {
+pub struct Ruleset(Arc<Content>);
+
+/// What the table holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Content {
     /// Sets and maps by name.
-    sets: BTreeMap<String, Value>,
+    sets: BTreeMap<String, Box<str>>,
     /// Chains by name.
     chains: BTreeMap<String, Chain>,
 }
@@ -40,8 +49,8 @@ pub struct Ruleset {
 /// A chain with its rules in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Chain {
-    chain: Value,
-    rules: Vec<Value>,
+    chain: Box<str>,
+    rules: Vec<Box<str>>,
 }
 
 /// What nft says is not what nft says of a table.
@@ -89,9 +98,9 @@ impl Ruleset {
     /// # Errors
     /// When it is no such listing.
     pub fn from_listing(listing: &str) -> Result<Self, ListingError> {
-        let mut listing: Value = serde_json::from_str(listing).map_err(ListingError::Json)?;
-        let objects = listing.get_mut("nftables").and_then(Value::as_array_mut).ok_or(ListingError::Shape)?;
-        Ok(Self::from_objects(std::mem::take(objects)))
+        let mut content = Content::default();
+        listing::objects(listing, |object| content.add(object))?;
+        Ok(content.into())
     }
 
     /// The rules of a listing with their counters, in the order of the listing.
@@ -99,41 +108,43 @@ impl Ruleset {
     /// # Errors
     /// When it is no such listing.
     pub fn counts(listing: &str) -> Result<Vec<RuleCount>, ListingError> {
-        let listing: Value = serde_json::from_str(listing).map_err(ListingError::Json)?;
-        let objects = listing.get("nftables").and_then(Value::as_array).ok_or(ListingError::Shape)?;
-        Ok(objects.iter().filter_map(|object| object.get("rule")).map(rule_count).collect())
+        let mut counts = Vec::new();
+        listing::objects(listing, |object| counts.extend(object.get("rule").map(rule_count)))?;
+        Ok(counts)
     }
 
     /// What `nft -j -f -` must be told to have exactly this table, in one transaction.
     #[must_use]
     pub fn transaction(&self) -> String {
-        let table = json!({"table": {"family": "inet", "name": TABLE}});
-        let objects = self
-            .sets
+        let Content { sets, chains } = &*self.0;
+        let objects = sets
             .values()
-            .chain(self.chains.values().map(|chain| &chain.chain))
-            .chain(self.chains.values().flat_map(|chain| &chain.rules));
-        let add = |object: &Value| json!({ "add": object });
-        let mut commands = vec![add(&table), json!({"delete": table}), add(&table)];
-        commands.extend(objects.map(add));
-        json!({ "nftables": commands }).to_string()
+            .chain(chains.values().map(|chain| &chain.chain))
+            .chain(chains.values().flat_map(|chain| &chain.rules));
+        let table = json!({"table": {"family": "inet", "name": TABLE}});
+        let mut text = format!(r#"{{"nftables":[{{"add":{table}}},{{"delete":{table}}},{{"add":{table}}}"#);
+        for object in objects {
+            text.extend([r#",{"add":"#, object, "}"]);
+        }
+        text.push_str("]}");
+        text
     }
 
     /// How many rules there are.
     #[must_use]
     pub fn rule_count(&self) -> usize {
-        self.chains.values().map(|chain| chain.rules.len()).sum()
+        self.0.chains.values().map(|chain| chain.rules.len()).sum()
     }
 
     /// What is different in `self` from `was`, in few words.
     #[must_use]
     pub fn difference(&self, was: Option<&Self>) -> String {
         let Some(was) = was else {
-            return format!("{} rules in {} chains, none before", self.rule_count(), self.chains.len());
+            return format!("{} rules in {} chains, none before", self.rule_count(), self.0.chains.len());
         };
         let mut parts = Vec::new();
-        let chains = changed(&self.chains, &was.chains);
-        let sets = changed(&self.sets, &was.sets);
+        let chains = changed(&self.0.chains, &was.0.chains);
+        let sets = changed(&self.0.sets, &was.0.sets);
         for (kind, names) in [("chain", chains), ("set", sets)] {
             match &names[..] {
                 [] => {}
@@ -143,27 +154,32 @@ impl Ruleset {
         }
         format!("{} differ", parts.join(" and "))
     }
+}
 
-    /// Takes nft's objects, ours or listed, into the canonical form.
-    pub(crate) fn from_objects(objects: Vec<Value>) -> Self {
-        let mut ruleset = Self::default();
-        for mut object in objects {
-            canonical::normalise(&mut object);
-            let Some((kind, name, chain)) = identity(&object) else { continue };
-            match kind.as_str() {
-                "set" | "map" => {
-                    ruleset.sets.insert(name, object);
-                }
-                "chain" => ruleset.chains.entry(name).or_default().chain = object,
-                "rule" => ruleset.chains.entry(chain).or_default().rules.push(object),
-                "metainfo" | "table" => {}
-                // Anything else in our table is a stranger's; it must make a difference.
-                stranger => {
-                    ruleset.sets.insert(format!("{stranger} {name}"), object);
-                }
+impl From<Content> for Ruleset {
+    fn from(content: Content) -> Self {
+        Self(Arc::new(content))
+    }
+}
+
+impl Content {
+    /// Takes one of nft's objects, ours or listed, in the canonical form.
+    pub(crate) fn add(&mut self, mut object: Value) {
+        canonical::normalise(&mut object);
+        let Some((kind, name, chain)) = identity(&object) else { return };
+        let text = object.to_string().into_boxed_str();
+        match kind.as_str() {
+            "set" | "map" => {
+                self.sets.insert(name, text);
+            }
+            "chain" => self.chains.entry(name).or_default().chain = text,
+            "rule" => self.chains.entry(chain).or_default().rules.push(text),
+            "metainfo" | "table" => {}
+            // Anything else in our table is a stranger's; it must make a difference.
+            stranger => {
+                self.sets.insert(format!("{stranger} {name}"), text);
             }
         }
-        ruleset
     }
 }
 

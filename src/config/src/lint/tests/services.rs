@@ -103,6 +103,16 @@ pub(super) const REAL_SERVERS: &[Case] = &[
         &["error: service \"ftp\" . real_server 1 . addresses 1: it is in no network of this box; direct"],
     ),
     case(
+        "a real server among the clients, with NAT",
+        &[("\"10.0.0.11\"", "\"192.0.2.11\"")],
+        &["warning: service \"ftp\" . real_server 1 . addresses 1: it is in 192.0.2.0/24, as the service is"],
+    ),
+    case(
+        "a real server among the clients is fine with direct routing",
+        &[("\"10.0.0.11\"", "\"192.0.2.11\""), ("#ftp", "passive='server'\nforwarding='direct'")],
+        &[],
+    ),
+    case(
         "a real server outside every network is fine with a tunnel",
         &[("\"10.0.0.11\"", "\"10.0.1.11\""), ("#ftp", "passive='server'\nforwarding='tunnel'")],
         &[],
@@ -185,6 +195,18 @@ pub(super) const FTP_RECIPES: &[Case] = &[
     case(
         "servers that announce the address, with TLS only, are fine",
         &[("#ftp", "passive = 'server'\ntls = 'required'")],
+        &[],
+    ),
+    case(
+        "masquerading active data that the helper sends from the virtual address",
+        &[("#ftp", "active = 'masquerade'")],
+        &[
+            "warning: service \"ftp\" . active: the helper itself sends active data connections from the virtual",
+        ],
+    ),
+    case(
+        "masquerading active data is fine where the servers announce the address",
+        &[("#ftp", "passive = 'server'\nactive = 'masquerade'")],
         &[],
     ),
     case(
