@@ -5,11 +5,11 @@ use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use mark21_lab::director::BOOT;
+use mark21_lab::director::{ANSWER, BOOT};
 use mark21_lab::ftp::connect_within;
 use mark21_lab::namespace::Namespace;
 use mark21_lab::process::{Finished, run};
@@ -27,22 +27,26 @@ const DIRECTOR6: &str = "fd21::1";
 const LAPTOP: &str = "10.21.0.11";
 /// On the same wire, but not in what is allowed.
 const STRANGER: &str = "10.21.0.50";
+/// For ssh: with the key that is let in at the start, and with the other one.
+const OPTIONS: &str = "/tmp/options";
+const OTHERS: &str = "/tmp/others";
 /// Longer than a refusal takes, shorter than a second SYN after the first.
 const SILENCE: Duration = Duration::from_millis(1500);
 /// A login in software emulation.
 const LOGIN: Duration = Duration::from_secs(60);
 
-/// `single.toml` with a way in for the holder of a key.
-fn configuration(key: &str) -> Result<String> {
+/// `single.toml` with a way in for the holders of these keys.
+fn configuration(keys: &[&str]) -> Result<String> {
     let text = Boot::with_file("single.toml")?.configuration.unwrap_or_default();
+    let keys: Vec<String> = keys.iter().map(|key| format!("{:?}", key.trim())).collect();
     let more = format!(
         r#"
 [management]
 interface = "inside"
 allow = ["{LAPTOP}/32", "fd21::11/128"]
-authorized_keys = ["{}"]
+authorized_keys = [{}]
 "#,
-        key.trim()
+        keys.join(", ")
     );
     Ok(text + &more)
 }
@@ -64,7 +68,7 @@ impl<'a> Laptop<'a> {
         let options = "BatchMode yes\nIdentitiesOnly yes\nIdentityFile /tmp/key\nUserKnownHostsFile /tmp/known\n\
                        GlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\nConnectTimeout 20\n";
         fs::write(lab_root().join("tmp/options"), options)?;
-        fs::write(lab_root().join("tmp/stranger"), options.replace("/tmp/key", "/tmp/other"))?;
+        fs::write(lab_root().join("tmp/others"), options.replace("/tmp/key", "/tmp/other"))?;
         // busctl runs the ssh that it finds.
         fs::create_dir(lab_root().join("tmp/bin"))?;
         let ssh = lab_root().join("tmp/bin/ssh");
@@ -73,8 +77,9 @@ impl<'a> Laptop<'a> {
         Ok(Self { host })
     }
 
-    fn key(&self) -> Result<String> {
-        Ok(fs::read_to_string(lab_root().join("tmp/key.pub"))?)
+    /// The public part of `key` or `other`.
+    fn key(&self, name: &str) -> Result<String> {
+        Ok(fs::read_to_string(lab_root().join(format!("tmp/{name}.pub")))?)
     }
 
     /// Trusts this host key and no other.
@@ -95,7 +100,11 @@ impl<'a> Laptop<'a> {
 }
 
 fn boot(lab: &Lab, laptop: &Laptop<'_>) -> Result<Director> {
-    let mut director = lab.boot(&Boot::with_text(&configuration(&laptop.key()?)?))?;
+    boot_with(lab, laptop, &configuration(&[&laptop.key("key")?])?)
+}
+
+fn boot_with(lab: &Lab, laptop: &Laptop<'_>, text: &str) -> Result<Director> {
+    let mut director = lab.boot(&Boot::with_text(text))?;
     director.wait_serving()?;
     let management = listening(&mut director)?;
     laptop.trust(management["host_key"].as_str().unwrap_or_default())?;
@@ -125,7 +134,7 @@ fn an_engineer_with_a_key_gets_the_console_and_the_bus() {
         }
         lab.step("one command over ssh");
 
-        let mut session = Session::start(&laptop)?;
+        let mut session = Session::start(&laptop, OPTIONS)?;
         session.ask("verify", "the kernel holds it")?;
         let sessions = &director.status()?["management"]["sessions"];
         ensure!(*sessions == 1, "sessions: {sessions}");
@@ -204,7 +213,7 @@ fn nobody_else_gets_in_and_a_session_gets_nowhere_else() {
         let host = format!("admin@{DIRECTOR}");
         let root = format!("root@{DIRECTOR}");
         let refusals: [(&str, &[&str], &str); 7] = [
-            ("another key", &["-F", "/tmp/stranger", &host, "status"], "Permission denied"),
+            ("another key", &["-F", OTHERS, &host, "status"], "Permission denied"),
             (
                 "a password",
                 &["-o", "PreferredAuthentications=password", &host, "status"],
@@ -235,6 +244,51 @@ fn nobody_else_gets_in_and_a_session_gets_nowhere_else() {
         drop(many);
         eventually("a place again", LOGIN, || laptop.ssh(&[&host, "verify"])?.success().map(drop))?;
         lab.step("a bound on sessions");
+        Ok(())
+    });
+}
+
+/// Also when mark21d was started anew meanwhile, and so has not started the session itself.
+#[test]
+fn a_session_ends_with_its_key_which_only_a_commit_with_confirmation_takes_away() {
+    scenario(|lab| {
+        let laptop = Laptop::new(lab)?;
+        let (key, other) = (laptop.key("key")?, laptop.key("other")?);
+        let mut director = boot_with(lab, &laptop, &configuration(&[&key, &other])?)?;
+        let host = format!("admin@{DIRECTOR}");
+        let mut mine = Session::start(&laptop, OPTIONS)?;
+        let mut others = Session::start(&laptop, OTHERS)?;
+        for session in [&mut mine, &mut others] {
+            session.ask("verify", "the kernel holds it")?;
+        }
+        director.write("/run/without.toml", &configuration(&[&other])?)?;
+        director.root("kill -9 $(pidof mark21d)")?;
+        listening(&mut director)?;
+        lab.step("two sessions, and mark21d anew");
+
+        let refused = laptop.ssh(&[&host, "commit", "/run/without.toml"])?;
+        ensure!(refused.stderr.contains("needs a confirmation"), "{}{}", refused.text(), refused.stderr);
+        mine.ask("verify", "the kernel holds it")?;
+        mine.ask("commit --confirm 5m /run/without.toml", "generation 2")?;
+        lab.step("answered");
+        mine.ends()?;
+        let refused = laptop.ssh(&[&host, "verify"])?;
+        ensure!(refused.stderr.contains("Permission denied"), "{}{}", refused.text(), refused.stderr);
+        let left = director.root("ps | grep -c '[d]ropbear' || :")?;
+        ensure!(left.trim() == "1", "{left} connections are left");
+        others.ask("confirm", "generation 2 stays")?;
+        lab.step("the session of the key that was taken away has ended, the other one goes on");
+
+        director
+            .write("/run/shut.toml", &Boot::with_file("single.toml")?.configuration.unwrap_or_default())?;
+        others.ask("commit --confirm 5m /run/shut.toml", "generation 3")?;
+        others.ends()?;
+        let status = director.status()?;
+        ensure!(status["management"] == Value::Null, "{status:#}");
+        director.port.command("rollback", ANSWER)?;
+        listening(&mut director)?;
+        laptop.ssh(&["-F", OTHERS, &host, "verify"])?.success()?;
+        lab.step("no way in, no session; and back");
         Ok(())
     });
 }
@@ -284,8 +338,8 @@ struct Session {
 }
 
 impl Session {
-    fn start(laptop: &Laptop<'_>) -> Result<Self> {
-        let mut command = laptop.program("/tmp/bin/ssh", &[&format!("admin@{DIRECTOR}")]);
+    fn start(laptop: &Laptop<'_>, options: &str) -> Result<Self> {
+        let mut command = laptop.program("/usr/bin/ssh", &["-F", options, &format!("admin@{DIRECTOR}")]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut ssh = command.spawn()?;
         let (told, lines) = channel();
@@ -311,6 +365,18 @@ impl Session {
                 return Ok(());
             }
             said.push_str(&line);
+        }
+    }
+
+    /// Waits until the director ends it.
+    fn ends(&mut self) -> Result {
+        let mut said = String::new();
+        loop {
+            match self.lines.recv_timeout(LOGIN) {
+                Ok(line) => said.push_str(&line),
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => anyhow::bail!("the session goes on: {said}"),
+            }
         }
     }
 }

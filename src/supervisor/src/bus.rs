@@ -9,7 +9,7 @@ use zbus::Connection;
 use zbus::connection::Builder;
 
 use crate::door::Door;
-use crate::objects::{Objects, Servers};
+use crate::objects::Objects;
 use crate::service::{Caller, Rights};
 
 /// Between two tries: init starts the bus again within a second.
@@ -30,7 +30,7 @@ async fn keep_serving(door: Door, is_served: Arc<AtomicBool>) {
             Ok((objects, connection)) => {
                 is_served.store(true, Ordering::Relaxed);
                 crate::log::note(format_args!("on the system bus as {}", mark21_api::BUS_NAME));
-                objects.show(&connection, &door.feed).await;
+                objects.show(&connection).await;
                 is_served.store(false, Ordering::Relaxed);
                 tried = "it has ended".to_owned();
                 crate::log::error(format_args!("the system bus is gone"));
@@ -48,6 +48,6 @@ async fn keep_serving(door: Door, is_served: Arc<AtomicBool>) {
 async fn connect(door: &Door) -> zbus::Result<(Objects, Connection)> {
     // The bus's policy lets nobody else through to what changes anything.
     let caller = Caller { rights: Rights::Change, name: String::new() };
-    let (objects, builder) = Objects::serve(Builder::system(), door, caller, Servers::All);
+    let (objects, builder) = Objects::serve(Builder::system(), door, caller);
     Ok((objects, builder.name(mark21_api::BUS_NAME).build().await?))
 }

@@ -244,6 +244,12 @@ impl<P> Core<P> {
         self.attempts.front().map_or(Origin::FailSecure, |attempt| attempt.origin)
     }
 
+    /// Whether that is an operator's change that is not whole yet.
+    #[must_use]
+    pub(crate) fn is_trying(&self) -> bool {
+        matches!(self.phase, Phase::Trying(_))
+    }
+
     /// What status calls it.
     #[must_use]
     pub(crate) fn state(&self) -> State {

@@ -12,7 +12,7 @@ use zbus::{Connection, Guid};
 
 use crate::crowd::Crowd;
 use crate::door::Door;
-use crate::objects::{Objects, Servers};
+use crate::objects::Objects;
 use crate::service::{Caller, Rights};
 use crate::stream::Bounded;
 
@@ -49,7 +49,7 @@ async fn accept(listener: UnixListener, door: Door) {
                 tokio::spawn(async move {
                     let served = tokio::time::timeout(HANDSHAKE, serve(stream, &door, caller)).await;
                     if let Ok(Ok((objects, connection))) = served {
-                        objects.show(&connection, &door.feed).await;
+                        objects.show(&connection).await;
                     }
                     drop(place);
                 });
@@ -65,7 +65,7 @@ async fn accept(listener: UnixListener, door: Door) {
 
 async fn serve(stream: Bounded, door: &Door, caller: Caller) -> zbus::Result<(Objects, Connection)> {
     let builder = Builder::socket(stream).server(Guid::generate()).p2p();
-    let (objects, builder) = Objects::serve(builder, door, caller, Servers::OfSmallFarms);
+    let (objects, builder) = Objects::serve(builder, door, caller);
     Ok((objects, builder.build().await?))
 }
 

@@ -9,14 +9,16 @@
 //!                      /service/ftp/server/10_2e0_2e0_2e11   org.mark21.RealServer1
 //! ```
 //! [`Objects::show`] follows the feed: objects come and go, changed properties and news become
-//! signals. Counters change with every packet, so their signals are bounded in rate.
+//! signals. Counters change with every packet, so their signals are bounded in rate. A connection
+//! keeps no copy of what it shows: all look into the same snapshots.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mark21_api::DIRECTOR_PATH;
 use mark21_api::status::Status;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 use zbus::Connection;
 use zbus::connection::Builder;
 use zbus::fdo::ObjectManager;
@@ -29,75 +31,66 @@ use crate::service::{Caller, Director};
 mod group;
 mod kinds;
 
-use group::Group;
-use kinds::{DirectorState, Interface, RealServer, Server, Service, VirtualRouter};
+use group::{Group, Step};
+pub(crate) use kinds::problems;
+use kinds::{Interface, RealServer, Service, VirtualRouter, director_changes};
 
 /// Between two signals of the same counters.
 const COUNTERS: Duration = Duration::from_secs(5);
 
-/// Real servers beyond which a connection of the own socket shows none of them: an object costs
-/// 5 kB and, emulated, half a millisecond, and a command that asks for status pays for all.
-const LARGE_FARM: usize = 256;
-
-/// Which real servers a connection shows as objects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Servers {
-    /// All: on the system bus, where they are made once.
-    #[default]
-    All,
-    /// None where there are very many: on the own socket, where each command is a connection.
-    OfSmallFarms,
-}
-
 /// What a connection shows.
-#[derive(Default)]
 pub(crate) struct Objects {
-    director: DirectorState,
+    feed: Feed,
+    snapshots: watch::Receiver<Arc<Status>>,
+    news: broadcast::Receiver<News>,
+    /// What the last step has shown.
+    shown: Arc<Status>,
+    /// When counters were told last, and which.
+    counted: Option<(Instant, Arc<Status>)>,
     interfaces: Group<Interface>,
     virtual_routers: Group<VirtualRouter>,
     services: Group<Service>,
     servers: Group<RealServer>,
-    which: Servers,
-    /// When counters were told last.
-    counted: Option<Instant>,
 }
 
 impl Objects {
     /// Puts the objects of the newest snapshot into a connection that is being made.
-    pub(crate) fn serve<'a>(
-        builder: Builder<'a>,
-        door: &Door,
-        caller: Caller,
-        which: Servers,
-    ) -> (Self, Builder<'a>) {
-        let mut objects = Self { which, ..Self::default() };
-        let status = door.feed.latest();
+    pub(crate) fn serve<'a>(builder: Builder<'a>, door: &Door, caller: Caller) -> (Self, Builder<'a>) {
+        let feed = door.feed.clone();
+        let (mut snapshots, news) = (feed.look(), feed.listen());
+        let shown = Arc::clone(&snapshots.borrow_and_update());
+        let mut objects = Self {
+            snapshots,
+            news,
+            shown: Arc::clone(&shown),
+            counted: None,
+            interfaces: Group::default(),
+            virtual_routers: Group::default(),
+            services: Group::default(),
+            servers: Group::default(),
+            feed,
+        };
+        let feed = &door.feed;
         let builder = builder
             .serve_at(DIRECTOR_PATH, Director::new(door.clone(), caller))
             .serve_at(DIRECTOR_PATH, ObjectManager);
-        let builder = objects.interfaces.serve(builder, interfaces(&status));
-        let builder = objects.virtual_routers.serve(builder, virtual_routers(&status));
-        let builder = objects.services.serve(builder, services(&status));
-        let builder = objects.servers.serve(builder, shown_servers(&status, which));
-        objects.director = DirectorState::of(&status);
+        let builder = objects.interfaces.serve(builder, feed, &shown);
+        let builder = objects.virtual_routers.serve(builder, feed, &shown);
+        let builder = objects.services.serve(builder, feed, &shown);
+        let builder = objects.servers.serve(builder, feed, &shown);
         (objects, builder)
     }
 
     /// Follows the feed until the connection ends.
-    pub(crate) async fn show(mut self, connection: &Connection, feed: &Feed) {
-        let mut shown = feed.look();
-        let mut news = feed.listen();
+    pub(crate) async fn show(mut self, connection: &Connection) {
         loop {
             let told = tokio::select! {
                 () = connection.closed() => return,
-                changed = shown.changed() => match changed {
-                    Ok(()) => {
-                        let status = shown.borrow_and_update().clone();
-                        self.step(connection, &status).await
-                    }
+                changed = self.snapshots.changed() => match changed {
+                    Ok(()) => self.step(connection).await,
                     Err(_) => return,
                 },
-                told = news.recv() => match told {
+                told = self.news.recv() => match told {
                     Ok(told) => tell(connection, told).await,
                     // Some are lost; the state itself is in the properties.
                     Err(RecvError::Lagged(_)) => Ok(()),
@@ -111,19 +104,21 @@ impl Objects {
         }
     }
 
-    async fn step(&mut self, connection: &Connection, status: &Status) -> zbus::Result<()> {
-        let counters_due = self.counted.is_none_or(|counted| counted.elapsed() >= COUNTERS);
-        if counters_due {
-            self.counted = Some(Instant::now());
-        }
-        let director = DirectorState::of(status);
-        let changes = self.director.changes(&director);
-        self.director = director;
+    async fn step(&mut self, connection: &Connection) -> zbus::Result<()> {
+        let now = Arc::clone(&self.snapshots.borrow_and_update());
+        let before = std::mem::replace(&mut self.shown, Arc::clone(&now));
+        let is_due = self.counted.as_ref().is_none_or(|(told, _)| told.elapsed() >= COUNTERS);
+        let counted = is_due.then(|| {
+            let counted = self.counted.replace((Instant::now(), Arc::clone(&now)));
+            counted.map_or_else(|| Arc::clone(&before), |(_, counted)| counted)
+        });
+        let changes = director_changes(&before, &now);
         group::tell(connection, DIRECTOR_PATH, "org.mark21.Director1", changes).await?;
-        self.interfaces.step(connection, interfaces(status), counters_due).await?;
-        self.virtual_routers.step(connection, virtual_routers(status), counters_due).await?;
-        self.services.step(connection, services(status), counters_due).await?;
-        self.servers.step(connection, shown_servers(status, self.which), counters_due).await
+        let step = Step { before: &before, now: &now, counted: counted.as_deref() };
+        self.interfaces.step(connection, &self.feed, step).await?;
+        self.virtual_routers.step(connection, &self.feed, step).await?;
+        self.services.step(connection, &self.feed, step).await?;
+        self.servers.step(connection, &self.feed, step).await
     }
 }
 
@@ -136,45 +131,6 @@ async fn tell(connection: &Connection, news: News) -> zbus::Result<()> {
         News::RolledBack { from, to, reason } => Director::rolled_back(&emitter, from, to, &reason).await,
         News::Committed { generation, author } => Director::committed(&emitter, generation, &author).await,
     }
-}
-
-fn interfaces(status: &Status) -> BTreeMap<String, mark21_api::status::Interface> {
-    let all = status.interfaces.iter();
-    all.map(|interface| (path(&["interface", &interface.name]), interface.clone())).collect()
-}
-
-fn virtual_routers(status: &Status) -> BTreeMap<String, mark21_api::status::VirtualRouter> {
-    let all = status.virtual_routers.iter();
-    all.map(|router| (path(&["virtual_router", &router.name]), router.clone())).collect()
-}
-
-fn services(status: &Status) -> BTreeMap<String, mark21_api::status::Service> {
-    let without_servers = |service: &mark21_api::status::Service| mark21_api::status::Service {
-        name: service.name.clone(),
-        kind: service.kind.clone(),
-        addresses: service.addresses.clone(),
-        mark: service.mark,
-        passive: service.passive.clone(),
-        real_servers: Vec::new(),
-    };
-    let all = status.services.iter();
-    all.map(|service| (path(&["service", &service.name]), without_servers(service))).collect()
-}
-
-fn shown_servers(status: &Status, which: Servers) -> BTreeMap<String, Server> {
-    let count: usize = status.services.iter().map(|service| service.real_servers.len()).sum();
-    if which == Servers::OfSmallFarms && count > LARGE_FARM {
-        return BTreeMap::new();
-    }
-    let all = status
-        .services
-        .iter()
-        .flat_map(|service| service.real_servers.iter().map(move |server| (service.name.as_str(), server)));
-    all.map(|(service, server)| {
-        let server = Server { service: service.to_owned(), server: server.clone() };
-        (path(&["service", service, "server", &server.server.address]), server)
-    })
-    .collect()
 }
 
 /// Below the director. What a path may not hold is written as `_` and two hexadecimal digits, as

@@ -206,7 +206,10 @@ impl Runtime {
                 Command::Complain(problem) => {
                     crate::log::error(format_args!("{}: {}", problem.subject, problem.text));
                 }
-                Command::Answer(result) => self.changed(result),
+                Command::Answer(result) => {
+                    self.changed(result);
+                    self.reach_out();
+                }
                 Command::Announce { generation, seconds } => {
                     crate::log::announce(format_args!(
                         "generation {generation} goes back in {seconds} s unless it is confirmed"
@@ -322,7 +325,8 @@ impl Runtime {
             Report::Converged { outcome, took, census } => {
                 self.census = census.or(self.census.take());
                 self.reweighed(&outcome);
-                if matches!(outcome, Outcome::Proven(_)) {
+                // What is only tried is no reason to let anybody in or out.
+                if matches!(outcome, Outcome::Proven(_)) && !self.core.is_trying() {
                     self.reach_out();
                 }
                 self.release();

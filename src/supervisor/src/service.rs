@@ -13,6 +13,7 @@ use zbus::{Connection, interface};
 
 use crate::door::{Door, beside};
 use crate::listen::user_name;
+use crate::objects::problems;
 
 /// Log lines handed out in one call at most.
 const LOG_LINES: u32 = 1000;
@@ -103,8 +104,7 @@ impl Director {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Dict> {
-        self.may_change()?;
-        let caller = self.name(&header, connection).await;
+        let caller = self.may_change_as(&header, connection).await?;
         to_dict(&self.door.commit(text, from_dict(options)?, &caller).await?)
     }
 
@@ -123,8 +123,7 @@ impl Director {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Dict> {
-        self.may_change()?;
-        let caller = self.name(&header, connection).await;
+        let caller = self.may_change_as(&header, connection).await?;
         to_dict(&self.door.rollback(generation, from_dict(options)?, &caller).await?)
     }
 
@@ -139,8 +138,7 @@ impl Director {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<()> {
-        self.may_change()?;
-        let caller = self.name(&header, connection).await;
+        let caller = self.may_change_as(&header, connection).await?;
         self.door.weigh(service, server, Some(weight), save.then_some(weight), &caller).await
     }
 
@@ -153,8 +151,7 @@ impl Director {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<()> {
-        self.may_change()?;
-        let caller = self.name(&header, connection).await;
+        let caller = self.may_change_as(&header, connection).await?;
         self.door.weigh(service, server, Some(0), save.then_some(0), &caller).await
     }
 
@@ -167,8 +164,7 @@ impl Director {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<()> {
-        self.may_change()?;
-        let caller = self.name(&header, connection).await;
+        let caller = self.may_change_as(&header, connection).await?;
         let is_saved_as_drained = save && self.door.saved_weight(service, server).await? == 0;
         self.door.weigh(service, server, None, is_saved_as_drained.then_some(1), &caller).await
     }
@@ -225,8 +221,7 @@ impl Director {
     /// What is wrong now, worst first, each with its subject.
     #[zbus(property)]
     fn problems(&self) -> Vec<(String, String)> {
-        let latest = self.door.feed.latest();
-        latest.problems.iter().map(|problem| (problem.subject.clone(), problem.text.clone())).collect()
+        problems(&self.door.feed.latest())
     }
 
     /// The box will go back from this generation in so many seconds unless somebody confirms.
@@ -265,6 +260,12 @@ impl Director {
             Rights::Change => Ok(()),
             Rights::Read => Err(Error::AccessDenied("only root and the group admin may do this".to_owned())),
         }
+    }
+
+    /// As [`Self::may_change`], with the name of who does it.
+    async fn may_change_as(&self, header: &Header<'_>, connection: &Connection) -> Result<String> {
+        self.may_change()?;
+        Ok(self.name(header, connection).await)
     }
 
     /// Who sent a message: by the connection's own peer, or as the bus knows its sender.

@@ -1,9 +1,9 @@
 //! The way in from outside: ssh by dropbear, on the management interface's own addresses.
 //!
 //! mark21d listens itself and starts one dropbear for each connection (its inetd mode), so that
-//! nothing listens that mark21d does not know of, and sessions outlive it. A session runs
-//! `mark21 ssh-session` as admin, whatever the client asked for. What dropbear tells comes by
-//! [`crate::programs`].
+//! nothing listens that mark21d does not know of, and sessions outlive it; one that is not let in
+//! any more is ended. A session runs `mark21 ssh-session` as admin, whatever the client asked for.
+//! What dropbear tells comes by [`crate::programs`].
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use mark21_api::status::{Management, Problem};
 use mark21_config::{Config, Prefix};
+use rustix::process::Signal;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::{Semaphore, watch};
@@ -23,6 +24,7 @@ use crate::load::chain;
 use crate::store::Store;
 
 mod files;
+mod sessions;
 
 const SERVER: &str = "/usr/sbin/dropbear";
 /// What every session runs.
@@ -38,6 +40,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const KEEPALIVE: &str = "30";
 /// Keys that a client may offer.
 const TRIES: &str = "6";
+/// What is left to a session that is not let in any more: the answer to the commit that did it.
+const PARTING: Duration = Duration::from_secs(2);
 
 /// What is to be listened for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,12 +51,31 @@ struct Wanted {
     keys: Vec<String>,
 }
 
+/// What is wanted of the way in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Way {
+    /// Nothing is said yet: nobody is let in, and who is in stays.
+    #[default]
+    Unknown,
+    Shut,
+    Open(Wanted),
+}
+
+impl Way {
+    fn wanted(&self) -> Option<&Wanted> {
+        match self {
+            Self::Unknown | Self::Shut => None,
+            Self::Open(wanted) => Some(wanted),
+        }
+    }
+}
+
 /// The handle.
 #[derive(Clone, Debug)]
 pub(crate) struct Ssh {
     run: PathBuf,
     store: Store,
-    wanted: watch::Sender<Option<Wanted>>,
+    way: watch::Sender<Way>,
     sessions: Arc<Semaphore>,
     seen: Arc<Mutex<Seen>>,
 }
@@ -68,9 +91,9 @@ struct Seen {
 impl Ssh {
     /// Starts to wait for what is wanted.
     pub(crate) fn start(run: &Path, store: Store) -> Self {
-        let (wanted, changes) = watch::channel(None);
+        let (way, changes) = watch::channel(Way::default());
         let sessions = Arc::new(Semaphore::new(SESSIONS));
-        let ssh = Self { run: run.to_owned(), store, wanted, sessions, seen: Arc::default() };
+        let ssh = Self { run: run.to_owned(), store, way, sessions, seen: Arc::default() };
         tokio::spawn(ssh.clone().follow(changes));
         ssh
     }
@@ -78,21 +101,23 @@ impl Ssh {
     /// Wants what `[management]` says.
     pub(crate) fn want(&self, config: Option<&Config>) {
         let management = config.and_then(|config| Some((config, config.management.as_ref()?)));
-        let now = management.map(|(config, management)| Wanted {
-            addresses: config.management_addresses().collect(),
-            allow: management.allow.to_vec(),
-            keys: management.authorized_keys.iter().map(|key| key.as_str().to_owned()).collect(),
+        let now = management.map_or(Way::Shut, |(config, management)| {
+            Way::Open(Wanted {
+                addresses: config.management_addresses().collect(),
+                allow: management.allow.to_vec(),
+                keys: management.authorized_keys.iter().map(|key| key.as_str().to_owned()).collect(),
+            })
         });
-        self.wanted.send_if_modified(|wanted| {
-            let is_new = *wanted != now;
-            *wanted = now;
+        self.way.send_if_modified(|way| {
+            let is_new = *way != now;
+            *way = now;
             is_new
         });
     }
 
     /// What is the case, and what is wrong with it.
     pub(crate) fn seen(&self) -> (Option<Management>, Vec<Problem>) {
-        let is_wanted = self.wanted.borrow().is_some();
+        let is_wanted = self.way.borrow().wanted().is_some();
         let sessions = (SESSIONS - self.sessions.available_permits()) as u64;
         self.with(|seen| {
             let management = is_wanted.then(|| Management {
@@ -108,12 +133,12 @@ impl Ssh {
         })
     }
 
-    async fn follow(self, mut changes: watch::Receiver<Option<Wanted>>) {
+    async fn follow(self, mut changes: watch::Receiver<Way>) {
         loop {
-            let wanted = changes.borrow_and_update().clone();
+            let way = changes.borrow_and_update().clone();
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
-                () = self.serve(wanted) => {}
+                ((), ()) = async { tokio::join!(self.serve(way.wanted()), part(&way)) } => {}
             }
             self.with(|seen| {
                 seen.listens.clear();
@@ -123,15 +148,15 @@ impl Ssh {
     }
 
     /// Listens until dropped.
-    async fn serve(&self, wanted: Option<Wanted>) {
-        let keys: &[String] = wanted.as_ref().map_or(&[], |wanted| &wanted.keys);
+    async fn serve(&self, wanted: Option<&Wanted>) {
+        let keys: &[String] = wanted.map_or(&[], |wanted| &wanted.keys);
         // Also where nothing is wanted: then no key opens anything.
         let stored = files::write_keys(&self.run, keys);
         self.tell("keys", stored.map_err(|error| error.to_string()));
         let Some(wanted) = wanted else { return std::future::pending().await };
         let host_key = self.host_key().await;
         let mut listeners = JoinSet::new();
-        for address in wanted.addresses {
+        for address in wanted.addresses.iter().copied() {
             let (ssh, allow, host_key) = (self.clone(), wanted.allow.clone(), host_key.clone());
             listeners.spawn(async move { ssh.listen(address, &allow, &host_key).await });
         }
@@ -225,6 +250,26 @@ impl Ssh {
 
     fn with<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
         look(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Ends the sessions that are not let in, first as they may end by themselves.
+async fn part(way: &Way) {
+    if *way == Way::Unknown {
+        return;
+    }
+    for signal in [Signal::TERM, Signal::KILL] {
+        tokio::time::sleep(PARTING).await;
+        let wanted = way.wanted().cloned();
+        let ending = move || sessions::end(Path::new("/proc"), wanted.as_ref(), signal);
+        match tokio::task::spawn_blocking(ending).await {
+            Ok(ended) => {
+                for peer in ended {
+                    crate::log::note(format_args!("ssh: the session of {peer} is let in no more and ends"));
+                }
+            }
+            Err(error) => crate::log::error(format_args!("ssh: sessions: {error}")),
+        }
     }
 }
 

@@ -1,67 +1,85 @@
-//! The objects of one kind on one connection, kept in step with what there is.
+//! The objects of one kind on one connection, kept in step with what there is. An object holds
+//! its name alone: what it shows is looked up in the newest snapshot when somebody asks.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use mark21_api::status::Status;
 use zbus::connection::Builder;
 use zbus::{Connection, Variant, object_server};
 
+use crate::feed::Feed;
+
 /// A kind of object: what it shows, and how that differs from what it showed.
-pub(super) trait Kind: object_server::Interface + From<Shown<Self::Value>> {
+pub(super) trait Kind: object_server::Interface + From<Shown<Self>> {
+    /// What tells one from another.
+    type Name: Clone + Ord + Send + Sync + 'static;
     /// What it shows.
-    type Value: Clone + PartialEq + Send + Sync + 'static;
+    type Value: Default + 'static;
     /// Its D-Bus interface.
     const INTERFACE: &'static str;
 
-    /// The properties that changed, by their names.
+    /// All that a snapshot has.
+    fn all(status: &Status) -> BTreeMap<Self::Name, &Self::Value>;
+
+    /// One of them.
+    fn find<'a>(status: &'a Status, name: &Self::Name) -> Option<&'a Self::Value>;
+
+    /// Where it is in the tree.
+    fn path(name: &Self::Name) -> String;
+
+    /// The properties that changed, by their names; counters are not among them.
     fn changes(from: &Self::Value, to: &Self::Value) -> Changes;
 
-    /// Takes the counters of an older value over, so that they do not count as changed.
-    fn keep_counters(value: &mut Self::Value, older: &Self::Value);
+    /// The counters that changed.
+    fn counters(_from: &Self::Value, _to: &Self::Value) -> Changes {
+        Changes::new()
+    }
 }
 
 /// Changed properties with their new values.
 pub(super) type Changes = HashMap<&'static str, Variant<'static>>;
 
-/// What an object shows, shared with the group that keeps it in step.
+/// What an object shows.
 #[derive(Debug)]
-pub(super) struct Shown<V>(Arc<Mutex<V>>);
+pub(super) struct Shown<K: Kind> {
+    feed: Feed,
+    pub(super) name: K::Name,
+}
 
-impl<V: Clone> Shown<V> {
-    /// The value of the moment.
-    pub(super) fn get(&self) -> V {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, value: V) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
+impl<K: Kind> Shown<K> {
+    /// A look at the value of the moment; one that has just gone shows nothing.
+    pub(super) fn look<T>(&self, read: impl FnOnce(&K::Value) -> T) -> T {
+        let latest = self.feed.latest();
+        match K::find(&latest, &self.name) {
+            Some(value) => read(value),
+            None => read(&K::Value::default()),
+        }
     }
 }
 
-struct Entry<V> {
-    shown: Shown<V>,
-    /// As the last signal left it.
-    told: V,
+/// The snapshots between which a step is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step<'a> {
+    pub(super) before: &'a Status,
+    pub(super) now: &'a Status,
+    /// When counters were told last; `None` where it is not yet time to tell them again.
+    pub(super) counted: Option<&'a Status>,
 }
 
-/// The objects of one kind, by their paths.
-pub(super) struct Group<K: Kind>(BTreeMap<String, Entry<K::Value>>);
+/// The objects of one kind, by their names.
+pub(super) struct Group<K: Kind>(BTreeSet<K::Name>);
 
 impl<K: Kind> Default for Group<K> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self(BTreeSet::new())
     }
 }
 
 impl<K: Kind> Group<K> {
-    /// Adds them to a connection that is being made.
-    pub(super) fn serve<'a>(
-        &mut self,
-        mut builder: Builder<'a>,
-        wanted: BTreeMap<String, K::Value>,
-    ) -> Builder<'a> {
-        for (path, value) in wanted {
-            builder = builder.serve_at(path.clone(), self.add(path, value));
+    /// Adds those of a snapshot to a connection that is being made.
+    pub(super) fn serve<'a>(&mut self, mut builder: Builder<'a>, feed: &Feed, now: &Status) -> Builder<'a> {
+        for name in K::all(now).into_keys() {
+            builder = builder.serve_at(K::path(&name), self.add(feed, name));
         }
         builder
     }
@@ -70,38 +88,34 @@ impl<K: Kind> Group<K> {
     pub(super) async fn step(
         &mut self,
         connection: &Connection,
-        wanted: BTreeMap<String, K::Value>,
-        counters_due: bool,
+        feed: &Feed,
+        step: Step<'_>,
     ) -> zbus::Result<()> {
-        let gone: Vec<String> = self.0.keys().filter(|path| !wanted.contains_key(*path)).cloned().collect();
-        for path in gone {
-            self.0.remove(&path);
-            connection.object_server().remove::<K, _>(path).await?;
+        let now = K::all(step.now);
+        for gone in self.0.extract_if(.., |name| !now.contains_key(name)) {
+            connection.object_server().remove::<K, _>(K::path(&gone)).await?;
         }
-        for (path, value) in wanted {
-            let Some(entry) = self.0.get_mut(&path) else {
-                let object = self.add(path.clone(), value);
-                connection.object_server().at(path, object).await?;
+        let (before, counted) = (K::all(step.before), step.counted.map(K::all));
+        for (name, value) in now {
+            if !self.0.contains(&name) {
+                let path = K::path(&name);
+                connection.object_server().at(path, self.add(feed, name)).await?;
                 continue;
-            };
-            entry.shown.set(value.clone());
-            let mut tellable = value;
-            if !counters_due {
-                K::keep_counters(&mut tellable, &entry.told);
             }
-            if tellable != entry.told {
-                let changes = K::changes(&entry.told, &tellable);
-                entry.told = tellable;
-                tell(connection, &path, K::INTERFACE, changes).await?;
+            let mut changes = before.get(&name).map_or_else(Changes::new, |old| K::changes(old, value));
+            if let Some(old) = counted.as_ref().and_then(|counted| counted.get(&name)) {
+                changes.extend(K::counters(old, value));
+            }
+            if !changes.is_empty() {
+                tell(connection, &K::path(&name), K::INTERFACE, changes).await?;
             }
         }
         Ok(())
     }
 
-    fn add(&mut self, path: String, value: K::Value) -> K {
-        let shared = Arc::new(Mutex::new(value.clone()));
-        self.0.insert(path, Entry { shown: Shown(Arc::clone(&shared)), told: value });
-        K::from(Shown(shared))
+    fn add(&mut self, feed: &Feed, name: K::Name) -> K {
+        self.0.insert(name.clone());
+        K::from(Shown { feed: feed.clone(), name })
     }
 }
 

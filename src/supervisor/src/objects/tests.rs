@@ -46,11 +46,10 @@ async fn client(rights: Rights) -> (Connection, Feed) {
     let (here, there) = UnixStream::pair().expect("a pair of sockets");
     let caller = Caller { rights, name: "anna".into() };
     let builder = Builder::unix_stream(there).server(Guid::generate()).p2p();
-    let (objects, builder) = Objects::serve(builder, &door, caller, Servers::OfSmallFarms);
+    let (objects, builder) = Objects::serve(builder, &door, caller);
     let served = async {
         let connection = builder.build().await.expect("the server's end");
-        let feed = door.feed.clone();
-        tokio::spawn(async move { objects.show(&connection, &feed).await });
+        tokio::spawn(async move { objects.show(&connection).await });
     };
     let (client, ()) = tokio::join!(Builder::unix_stream(here).p2p().build(), served);
     (client.expect("the client's end"), feed)
@@ -97,7 +96,7 @@ async fn the_interface_is_the_one_that_is_documented() {
          (`UPDATE=1 cargo test -p mark21-supervisor documented`); a change of it is a change of the\n\
          interface. Dictionaries are described in `src/api/src/status.rs`.\n\n\
          Everybody on the box may read what holds no secret; root and the group `admin` change.\n\
-         With more than 256 real servers their objects are on the system bus alone.\n\
+         More than 256 real servers are no objects; their services' property `RealServers` has them.\n\
          From a laptop, over ssh (`[management]` in the configuration):\n\n\
          ```sh\n\
          busctl --host admin@director tree org.mark21.Director1\n\
@@ -187,15 +186,43 @@ fn a_name_in_a_path_has_letters_and_digits_only() {
     );
 }
 
-#[test]
-fn a_large_farm_costs_a_connection_of_the_own_socket_no_object_for_each_server() {
+/// `snapshot` with so many servers.
+fn farm(count: usize) -> Status {
     let mut status = snapshot();
     let server = status.services[0].real_servers[0].clone();
     let address = |number: usize| format!("10.0.{}.{}", number / 250, number % 250);
-    let farm =
-        (0..=LARGE_FARM).map(|number| status::RealServer { address: address(number), ..server.clone() });
-    status.services[0].real_servers = farm.collect();
-    assert!(shown_servers(&status, Servers::All).len() > LARGE_FARM);
-    assert_eq!(shown_servers(&status, Servers::OfSmallFarms).len(), 0);
-    assert_eq!(shown_servers(&snapshot(), Servers::OfSmallFarms).len(), 1);
+    let servers = (0..count).map(|number| status::RealServer { address: address(number), ..server.clone() });
+    status.services[0].real_servers = servers.collect();
+    status
+}
+
+#[test]
+fn a_large_farm_costs_a_connection_no_object_for_each_server() {
+    assert_eq!(<kinds::RealServer as group::Kind>::all(&farm(256)).len(), 256);
+    assert_eq!(<kinds::RealServer as group::Kind>::all(&farm(257)).len(), 0);
+}
+
+#[tokio::test]
+async fn a_service_tells_of_its_servers_however_many_they_are() {
+    let (client, feed) = client(Rights::Read).await;
+    let properties = properties(&client, "/org/mark21/Director1/service/ftp").await;
+    let mut changes = properties.receive_properties_changed().await.expect("a stream");
+    let mut status = farm(1000);
+    status.services[0].real_servers[999].weight = 7;
+    feed.show(status);
+    let change = std::future::poll_fn(|context| {
+        use futures_core::Stream as _;
+        std::pin::Pin::new(&mut changes).poll_next(context)
+    });
+    let change = change.await.expect("a signal");
+    let changed = change.args().expect("its arguments");
+    assert_eq!(changed.changed_properties().keys().copied().collect::<Vec<_>>(), ["RealServers"]);
+    let name = "org.mark21.Service1".try_into().expect("a name");
+    let servers: OwnedVariant = properties.get(name, "RealServers").await.expect("an answer");
+    let servers: Vec<(String, u32, i32, bool, u32, u32, u32)> = servers.try_into().expect("of its type");
+    assert_eq!((servers.len(), servers[999].1), (1000, 7));
+    // The one object of a server that there was has gone.
+    let objects = ObjectManagerProxy::builder(&client).destination(mark21_api::BUS_NAME).path(DIRECTOR_PATH);
+    let objects = objects.build().await.expect("a proxy").get_managed_objects().await.expect("an answer");
+    assert!(objects.keys().all(|path| !path.as_str().contains("/server/")));
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
 use crate::store::{Store, StoreError};
@@ -24,14 +25,28 @@ pub(super) struct HostKey {
     pub(super) kept: Result<(), StoreError>,
 }
 
-/// Lets these keys in, and no others.
+/// Lets these keys in, and no others. Instead of its comment, each has its [`key_id`], which the
+/// ssh server tells what it starts (`SSH_PUBKEYINFO`).
 pub(super) fn write_keys(run: &Path, keys: &[String]) -> io::Result<()> {
     let folder = run.join(HOME).join(".ssh");
     fs::create_dir_all(&folder)?;
-    let text: String = keys.iter().map(|key| format!("{RESTRICTIONS} {key}\n")).collect();
+    let line = |key: &String| format!("{RESTRICTIONS} {} {}\n", without_comment(key), key_id(key));
+    let text: String = keys.iter().map(line).collect();
     let making = folder.join("new");
     fs::write(&making, text)?;
     fs::rename(making, folder.join("authorized_keys"))
+}
+
+/// What tells one key from another, whatever its comment: SHA-256 in hexadecimal, because the ssh
+/// server passes on letters and digits.
+pub(super) fn key_id(key: &str) -> String {
+    Sha256::digest(without_comment(key)).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Type and base64 of a line of `authorized_keys`.
+fn without_comment(key: &str) -> &str {
+    let end = key.match_indices(' ').nth(1).map_or(key.len(), |(at, _)| at);
+    key.get(..end).unwrap_or(key)
 }
 
 /// The kept host key, or a new one.
@@ -90,6 +105,7 @@ mod tests {
             text.lines().all(|line| line.starts_with(RESTRICTIONS)) && text.lines().count() == 2,
             "{text}"
         );
+        assert!(text.contains(&format!(" ssh-ed25519 A {}\n", key_id("ssh-ed25519 A"))), "{text}");
         write_keys(run.path(), &[]).expect("written");
         assert_eq!(fs::read_to_string(&file).expect("it is there"), "");
     }
