@@ -30,7 +30,7 @@ fn a_waiting_daemon_takes_its_configuration_and_starts_with_it_again() {
 #[test]
 fn watchers_are_told_of_every_transition() {
     let Some(lab) = Lab::new("watch", 1) else { return };
-    let vrrpd = lab.vrrpd(0, &router(100, "startup_delay = \"500ms\""));
+    let vrrpd = lab.vrrpd(0, &router(100, "startup_delay = \"3s\""));
     let mut stream = UnixStream::connect("/run/watch-a/control").expect("connected");
     std::io::Write::write_all(&mut stream, b"watch").expect("written");
     stream.shutdown(std::net::Shutdown::Write).expect("shut down");
