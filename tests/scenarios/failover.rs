@@ -94,7 +94,10 @@ fn the_one_that_returns_takes_the_roles_back_when_told_to_preempt() {
         roles(&mut back, &mut standby)?;
         outage(lab, &prober, returned, "return")?;
         let after = reigns(lab)?;
-        ensure!(after.len() == before.len() + 2, "there and back was wanted: {before:?}, then {after:?}");
+        ensure!(after.last() == before.last(), "dir-a was wanted last: {before:?}, then {after:?}");
+        // There and back; one of dir-b's may be on its way while dir-a's first one passes it.
+        let more = after.len() - before.len();
+        ensure!(more == 2 || more == 4, "there and back was wanted: {before:?}, then {after:?}");
         Ok(())
     });
 }
@@ -152,11 +155,11 @@ fn killed_and_stopped_programs_leave_exactly_one_owner() {
         works(lab)?;
         one_owner(&mut active, &mut standby)?;
         outage(lab, &prober, killed, "kill -9 vrrpd")?;
-        // Init waits a second before it starts vrrpd anew, so the other one is Active by then.
-        // Both are right, but neither more than once.
+        // Init waits a second before it starts vrrpd anew, so the other one is Active by then. If
+        // that one was late, it may have begun in the same moment, and gives way to this one.
         let so_far = reigns(lab)?;
         println!("          advertisements came from {so_far:?}");
-        ensure!(so_far.len() <= 2, "the roles flapped: {so_far:?}");
+        ensure!(so_far.len() <= 3, "the roles flapped: {so_far:?}");
 
         let has_moved = !active.has_addresses()?;
         let [mut first, mut second] = if has_moved { [standby, active] } else { [active, standby] };

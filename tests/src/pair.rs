@@ -81,6 +81,9 @@ impl Member {
 
 /// Boot both; `change` works on their configurations. Gives the Active one first.
 ///
+/// Where they preempt, that is dir-a, which has the greater priority: dir-b may have been Active
+/// alone until dir-a came, and dir-a Backup until its Active_Down_Timer ran out.
+///
 /// # Errors
 /// When one does not serve, or not exactly one becomes Active for all.
 pub fn boot_pair(lab: &Lab, change: impl Fn(Boot) -> Boot) -> Result<[Member; 2]> {
@@ -93,13 +96,16 @@ pub fn boot_pair(lab: &Lab, change: impl Fn(Boot) -> Boot) -> Result<[Member; 2]
     let (mut one, mut two) = (boot("dir-a", 1)?, boot("dir-b", 2)?);
     one.director.wait_serving()?;
     two.director.wait_serving()?;
-    eventually("exactly one Active", BOOT, || {
+    let preempts = one.boot.configuration.as_ref().is_some_and(|text| text.contains("\npreempt = true\n"));
+    let first = eventually("exactly one Active, for good", BOOT, || {
         let roles = [one.role()?, two.role()?];
         ensure!(roles[0] != roles[1], "both are {:?}", roles[0]);
-        Ok(())
+        ensure!(!preempts || roles[0] == Role::Active, "dir-b has the role still");
+        // They were asked one after the other.
+        ensure!(one.role()? == roles[0], "the roles are moving");
+        Ok(roles[0])
     })?;
-    let pair = if one.role()? == Role::Active { [one, two] } else { [two, one] };
-    Ok(pair)
+    Ok(if first == Role::Active { [one, two] } else { [two, one] })
 }
 
 /// Who sent advertisements for the virtual address outside, in order, each as often as it

@@ -207,7 +207,7 @@ impl Daemon {
         let mut tokens = Vec::new();
         let mut last_heard = self.now;
         while !self.is_stopping {
-            let is_done = self.queue.requests.is_empty();
+            let is_done = self.queue.is_empty();
             self.timer.arm(if is_done { self.schedule.wake_up() } else { Some(self.now) })?;
             self.epoll.wait(&mut tokens)?;
             self.now = sys::now();

@@ -28,8 +28,8 @@ pub(crate) struct Queue {
     /// What a request was about, and for which router.
     numbers: HashMap<u32, (usize, Asked)>,
     announcing: Vec<usize>,
-    /// Routers whose macvlans, if they have one, may have to forward or not to.
-    pub(crate) forwarding: Vec<usize>,
+    /// Routers whose macvlans, if they have one, are to be switched.
+    pub(crate) virtual_macs: Vec<usize>,
     /// Groups to be looked at.
     groups: Vec<usize>,
     pub(crate) transitions: Vec<(usize, Transition)>,
@@ -45,6 +45,11 @@ pub(crate) enum Asked {
 }
 
 impl Queue {
+    /// Nothing waits for the next turn of the loop.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.virtual_macs.is_empty()
+    }
+
     /// A request with this number was queued for the router at `index`.
     pub(crate) fn asked(&mut self, number: u32, index: usize, what: Asked) {
         self.numbers.insert(number, (index, what));
@@ -95,12 +100,12 @@ impl Daemon {
                 }
                 Output::Acquire => {
                     has_acquired = true;
-                    self.queue.forwarding.push(index);
+                    self.queue.virtual_macs.push(index);
                     self.acquire(index);
                 }
                 Output::Release => {
                     self.release(index);
-                    self.queue.forwarding.push(index);
+                    self.queue.virtual_macs.push(index);
                 }
                 Output::Announce(announcement) => self.start_announcing(index, now, announcement),
                 Output::Transition(transition) => self.queue.transitions.push((index, transition)),
@@ -153,6 +158,7 @@ impl Daemon {
     fn release(&mut self, index: usize) {
         let Some(entry) = self.routers.get_mut(index).and_then(Option::as_mut) else { return };
         entry.announcer.stop();
+        entry.has_let_go = true;
         for held in std::mem::take(&mut entry.held) {
             self.let_go(index, &held);
         }
@@ -206,7 +212,7 @@ impl Daemon {
             let sent = self.announcements.flush();
             self.complain_of_sending("announcements", sent, now);
         }
-        self.switch_forwarding();
+        self.switch_virtual_macs();
         if !self.queue.transitions.is_empty() {
             self.tell_transitions(now);
         }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::lab::{Lab, eventually, ip};
@@ -30,7 +31,7 @@ fn a_waiting_daemon_takes_its_configuration_and_starts_with_it_again() {
 #[test]
 fn watchers_are_told_of_every_transition() {
     let Some(lab) = Lab::new("watch", 1) else { return };
-    let vrrpd = lab.vrrpd(0, &router(100, "startup_delay = \"500ms\""));
+    let vrrpd = lab.vrrpd(0, &router(100, "startup_delay = \"3s\""));
     let mut stream = UnixStream::connect("/run/watch-a/control").expect("connected");
     std::io::Write::write_all(&mut stream, b"watch").expect("written");
     stream.shutdown(std::net::Shutdown::Write).expect("shut down");
@@ -97,14 +98,19 @@ fn a_watcher_that_stays_keeps_nobody_busy() {
 fn a_service_manager_is_told_ready_status_and_that_the_loop_turns() {
     let Some(lab) = Lab::new("sd", 1) else { return };
     let socket = UnixDatagram::bind("/run/sd-notify").expect("bound");
-    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+    // Read all the time: the kernel keeps ten messages, and vrrpd waits for nobody.
+    let (sender, messages) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1024];
+        while let Ok(len) = socket.recv(&mut buffer) {
+            if sender.send(String::from_utf8_lossy(&buffer[..len]).into_owned()).is_err() {
+                break;
+            }
+        }
+    });
     let environment = [("NOTIFY_SOCKET", "/run/sd-notify"), ("WATCHDOG_USEC", "100000")];
     let vrrpd = lab.waiting_vrrpd(0, &environment);
-    let next = || {
-        let mut buffer = [0; 1024];
-        let len = socket.recv(&mut buffer).expect("a message");
-        String::from_utf8_lossy(&buffer[..len]).into_owned()
-    };
+    let next = || messages.recv_timeout(Duration::from_secs(20)).expect("a message");
     assert_eq!(next(), "READY=1\nSTATUS=waiting for a configuration");
     for _ in 0..5 {
         assert_eq!(next(), "WATCHDOG=1");

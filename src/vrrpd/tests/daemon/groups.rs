@@ -77,8 +77,8 @@ fn one_that_returns_takes_the_role_back_only_when_it_is_told_to() {
     first.stop();
 
     let first =
-        lab.vrrpd(0, &two(200, true, "").replace("preempt = true", "preempt = true\npreempt_delay = \"1s\""));
-    always(Duration::from_millis(900), "it obeys so long", || !lab.has(0, "10.9.0.99"));
+        lab.vrrpd(0, &two(200, true, "").replace("preempt = true", "preempt = true\npreempt_delay = \"4s\""));
+    always(Duration::from_millis(1500), "it obeys so long", || !lab.has(0, "10.9.0.99"));
     eventually("it has both", || lab.has(0, "10.9.0.99") && lab.has(0, "fd09::99"));
     eventually("the second has none", || !lab.has(1, "10.9.0.99") && !lab.has(1, "fd09::99"));
     assert_eq!(first.router("four")["last_transition"]["reason"], "preempted");

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::lab::{Lab, always, eventually, ip, output};
+use crate::lab::{Lab, always, eventually, ip, kill, output};
 use crate::{group, router};
 
 const MAC_4: &str = "00:00:5e:00:01:07";
@@ -97,6 +97,43 @@ fn it_answers_for_the_addresses_and_moves_with_them() {
     assert_eq!(setting(&lab, 1, "ipv4/conf/eth0/arp_ignore"), "1");
     // The neighbours' entry was right all the time: nothing else is needed to reach the other box.
     second.stop();
+}
+
+/// The kernel told the switches that a Backup had left its addresses' groups, from the virtual MAC
+/// address, and the switches looked for the Active router on the Backup's port.
+#[test]
+fn one_that_gave_the_role_up_sends_nothing_from_it() {
+    let Some(lab) = Lab::new("vquiet", 2) else { return };
+    let has_both = |host| lab.has(host, "10.9.0.99") && lab.has(host, "fd09::99");
+    let first = lab.vrrpd(0, &with_virtual_mac(&group(100, "")));
+    eventually("the first is Active", || has_both(0));
+    let root = std::env::var_os("MARK21_LAB_ROOT").expect("inside");
+    let file = std::fs::File::create("/run/vquiet-capture").expect("a file");
+    let mut capture = lab.command(0, "chroot");
+    capture.arg(root).args(["/usr/bin/tcpdump", "-i", "eth0", "-Q", "out", "-n", "-l", "-Z", "root"]);
+    capture.args(["--immediate-mode", &format!("ether src {MAC_6} or ether src {MAC_4}")]);
+    let mut capture = capture.stdout(file).stderr(Stdio::null()).spawn().expect("tcpdump");
+    let captured = || std::fs::read_to_string("/run/vquiet-capture").expect("the capture");
+    eventually("it is captured", || captured().contains(" > ff02::12"));
+    for round in 1..=2 {
+        let second = lab.vrrpd(1, &with_virtual_mac(&group(200, "")));
+        eventually("the second is Active", || has_both(1));
+        eventually("the first gave way", || !lab.has(0, "10.9.0.99") && !lab.has(0, "fd09::99"));
+        // The kernel does so within a second, twice.
+        std::thread::sleep(Duration::from_millis(2500));
+        second.stop();
+        eventually("the first is Active again", || has_both(0));
+        let told = || captured().matches("fe80::99 > ff02::16").count();
+        eventually("an Active router is a member", || told() >= round);
+    }
+    // Without an address to send from.
+    let left: Vec<_> =
+        captured().lines().filter(|line| line.contains(" :: > ff02::16")).map(str::to_owned).collect();
+    assert!(left.is_empty(), "{left:#?}");
+    assert_eq!(setting(&lab, 0, "ipv6/conf/vrrp6.7/disable_ipv6"), "0");
+    kill(capture.id(), "TERM");
+    drop(capture.wait());
+    first.stop();
 }
 
 /// Both have frames with their own MAC address as the source then.

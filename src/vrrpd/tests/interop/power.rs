@@ -16,7 +16,7 @@ fn takeovers(lab: &Lab) -> usize {
 #[test]
 fn ten_times_both_at_once_and_nobody_flaps() {
     let Some(lab) = Lab::new("power", 3) else { return };
-    let mode = Mode { version: 3, is_ipv6: false, is_unicast: false };
+    let mode = Mode::new(3, false);
     let address = mode.address();
     for round in 0..10 {
         let before = takeovers(&lab);

@@ -12,6 +12,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+/// For keepalived's `global_defs`: the real-time priority that vrrpd has of its own accord. Without
+/// it keepalived falls silent on a busy machine, and without the second line its own limit of 10 ms
+/// at a stretch would end it there.
+pub(crate) const REAL_TIME: &str = "vrrp_rt_priority 50\nvrrp_rlimit_rttime 10000000\n";
+
 /// Hosts `<name>-a`, `<name>-b` and so on, each with `eth0` on a bridge.
 pub(crate) struct Lab {
     name: &'static str,
@@ -68,6 +73,14 @@ impl Lab {
     /// Whether the host has this address on eth0.
     pub(crate) fn has(&self, index: usize, address: &str) -> bool {
         output(&format!("-n {} addr show", self.hosts[index])).contains(&format!(" {address}/"))
+    }
+
+    /// What the kernel has counted on a host's eth0, by its name in /sys/class/net/*/statistics.
+    pub(crate) fn counted(&self, index: usize, counter: &str) -> u64 {
+        let list = output(&format!("-n {} -s -j link show eth0", self.hosts[index]));
+        let list: Value = serde_json::from_str(&list).expect("JSON");
+        let (direction, name) = counter.split_once('_').expect("rx_ or tx_");
+        list[0]["stats64"][direction][name].as_u64().expect("a number")
     }
 
     /// Takes a host's port on the bridge down or up: the host loses carrier.
@@ -180,6 +193,12 @@ impl Vrrpd {
         self.router(name)["statistics"][counter].as_u64().unwrap_or(0)
     }
 
+    /// What `counter` is now, to be compared by [`Count::beats_since`].
+    pub(crate) fn count(&self, name: &str, counter: &str) -> Count {
+        let before = Instant::now();
+        Count { number: self.counter(name, counter), before, after: Instant::now() }
+    }
+
     /// How often its first process was given a processor, and for how long.
     pub(crate) fn effort(&self) -> (u64, Duration) {
         let path = format!("/proc/{}/schedstat", self.child.id());
@@ -207,6 +226,26 @@ impl Vrrpd {
 
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+    }
+}
+
+/// A counter, read at some moment between two.
+pub(crate) struct Count {
+    number: u64,
+    before: Instant,
+    after: Instant,
+}
+
+impl Count {
+    /// Once every `interval` since `earlier`, as exactly as the moments are known. Where a machine
+    /// stands still for longer, beats are left out: a fifth at most.
+    #[track_caller]
+    pub(crate) fn beats_since(&self, earlier: &Count, interval: Duration) {
+        let intervals = |time: Duration| u64::try_from(time.as_nanos() / interval.as_nanos()).expect("short");
+        let least = intervals(self.before - earlier.after).saturating_sub(1) * 4 / 5;
+        let most = intervals(self.after - earlier.before) + 2;
+        let beats = self.number - earlier.number;
+        assert!((least..=most).contains(&beats), "{beats}, and {least} to {most} were wanted");
     }
 }
 
