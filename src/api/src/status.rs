@@ -19,6 +19,8 @@ pub struct Status {
     pub watchdog: bool,
     /// Whether the interface is served on the system bus as well.
     pub bus: bool,
+    /// What was done past the interface since the start; empty on a box that is as it was built.
+    pub tainted: Vec<String>,
     /// What is wrong now, worst first; empty when all is well.
     pub problems: Vec<Problem>,
     /// The interfaces of the configuration.

@@ -181,6 +181,8 @@ pub(crate) enum Command {
         #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
         count: u32,
     },
+    /// Open a root shell: on the serial line only, logged, and status tells of it.
+    Shell,
     /// Start the box anew.
     Reboot {
         /// Do not ask.

@@ -13,7 +13,7 @@ use crate::answer::Failure;
 use crate::exit::Code;
 
 /// Where the console's scripts make a folder for its user.
-const FOLDER: &str = "/run/mark21-console";
+pub(crate) const FOLDER: &str = "/run/mark21-console";
 
 /// A draft's place; there may be none in it.
 #[derive(Clone, Debug)]

@@ -31,6 +31,7 @@ mod run;
 mod screen;
 mod session;
 mod setup;
+mod shell;
 mod ssh;
 mod terminal;
 mod top;

@@ -34,7 +34,7 @@ use crate::command::{Command, Line, Version};
 use crate::complete::{self, Names};
 use crate::exit::Code;
 use crate::session::Session;
-use crate::{client, lines, terminal};
+use crate::{client, lines, shell, terminal};
 
 /// A prompt at which no line is ended for so long is left: its user has gone away. An
 /// unconfirmed change goes back by itself; the draft stays.
@@ -138,6 +138,10 @@ fn obey(session: &Session, line: &str) -> io::Result<bool> {
     let result = match lines::read(Ok(line)) {
         Ok(None) => return Ok(true),
         Ok(Some(Line { command: Command::Exit, .. })) => return Ok(false),
+        Ok(Some(Line { command: Command::Shell, .. })) if terminal::is_serial() => match shell::want() {
+            Ok(()) => return Ok(false),
+            Err(failure) => Err(failure),
+        },
         Ok(Some(Line { json, command })) => {
             let result = lines::run(&command, session);
             if json {

@@ -11,7 +11,7 @@ use crate::answer::{Answer, Failure, value};
 use crate::command::{Command, Show, Version};
 use crate::exit::Code;
 use crate::session::{Asker, Session};
-use crate::{change, check, client, paste, render};
+use crate::{change, check, client, paste, render, shell};
 
 /// The configuration that the box starts with, which may be one that it has refused.
 const INSTALLED: &str = "/config/mark21.toml";
@@ -73,6 +73,7 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
         Command::Edit | Command::Setup | Command::Password | Command::Top | Command::Exit => Err(
             Failure::new(Code::Usage, "this needs a terminal and a person", "on the console, or by ssh -t"),
         ),
+        Command::Shell => Err(shell::elsewhere()),
         Command::Discard => change::discard(session),
         Command::Commit { file, how, over } => change::commit(session, file.as_deref(), how, *over).await,
         Command::Confirm => change::confirm(session).await,

@@ -15,6 +15,8 @@ use rustix::termios::{
 
 /// What is assumed of a terminal that does not tell.
 const SIZE: (u16, u16) = (80, 24);
+/// Major numbers of pseudo terminals (Documentation/admin-guide/devices.txt).
+const PSEUDO_TERMINALS: std::ops::RangeInclusive<u32> = 136..=143;
 /// Ctrl-C.
 const INTERRUPT: u8 = 3;
 /// Longest line that is read as the answer to a question.
@@ -30,6 +32,12 @@ pub(crate) fn is_interactive() -> bool {
 /// Whether standard input is a terminal or a serial port, which has no end of file.
 pub(crate) fn is_port() -> bool {
     isatty(rustix::stdio::stdin())
+}
+
+/// Whether standard input is a line that somebody has a plug in, and no pseudo terminal as ssh has.
+pub(crate) fn is_serial() -> bool {
+    let Ok(stat) = rustix::fs::fstat(rustix::stdio::stdin()) else { return false };
+    is_port() && !PSEUDO_TERMINALS.contains(&rustix::fs::major(stat.st_rdev))
 }
 
 /// Columns and rows.

@@ -27,6 +27,7 @@ mod objects;
 mod outside;
 mod programs;
 mod report;
+mod rescue;
 mod reset;
 mod risk;
 mod runtime;
