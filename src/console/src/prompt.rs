@@ -27,8 +27,6 @@ use rustyline::{
     KeyEvent, RepeatCount,
 };
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::answer::{self, Failure};
 use crate::command::{Command, Line, Version};
 use crate::complete::{self, Names};
@@ -74,8 +72,6 @@ fn converse(session: &Session) -> rustyline::Result<()> {
     let asks = EventHandler::Conditional(Box::new(Asks(Arc::clone(&question))));
     editor.bind_sequence(KeyEvent::from('?'), asks);
     let waiting = watch_for_idleness();
-    // From now on Ctrl-C ends what waits for it, and never the console.
-    client::wait_for(async { signal(SignalKind::interrupt()).map(drop) })?;
     let mut typed = (String::new(), String::new());
     let mut errors = 0;
     loop {

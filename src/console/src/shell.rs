@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::answer::Failure;
+use crate::client;
 use crate::draft::FOLDER;
 use crate::exit::Code;
 use crate::login::note;
@@ -50,6 +51,11 @@ pub(crate) fn become_one() -> Failure {
     if let Err(error) = noted.and_then(|mut file| writeln!(file, "a root shell was opened{}", since_start()))
     {
         return Failure::new(Code::File, format!("{TAINTED}: {error}"), "no shell opens without its trace");
+    }
+    // The login ignores Ctrl-C; a handler does not outlive the start of another program, and what
+    // is ignored would.
+    if let Err(error) = client::heed_interrupts() {
+        return Failure::new(Code::Failed, format!("signals: {error}"), "");
     }
     println!("Root. What you change here is put back or forgotten; exit leads to the login.");
     let error = Command::new(PROGRAM)

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod bus;
+mod capture;
 mod clock;
 mod companion;
 mod core;
@@ -20,6 +21,7 @@ mod feed;
 mod files;
 mod firmware;
 mod hand;
+mod hex;
 mod listen;
 mod load;
 mod log;
@@ -34,6 +36,7 @@ mod runtime;
 mod server_config;
 mod service;
 mod ssh;
+mod stick;
 mod store;
 mod stream;
 mod syslog;

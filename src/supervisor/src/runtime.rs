@@ -80,7 +80,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
     let companion = Companion::start(Path::new(companion::SOCKET));
     let store = Store::new(&options.config);
     let feed = Feed::new();
-    let (door, mut asked) = Door::new(companion.clone(), store.clone(), feed.clone());
+    let (door, mut asked) = Door::new(companion.clone(), store.clone(), feed.clone(), &options.run);
     listen::listen(&options.run.join("api.sock"), door.clone())?;
     let bus = bus::serve(door);
     let (told, mut reports) = mpsc::channel(REPORTS);

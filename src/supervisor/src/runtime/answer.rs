@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -95,6 +96,7 @@ impl Runtime {
             watchdog: self.watchdog.is_armed(),
             bus: self.bus.load(Ordering::Relaxed),
             tainted: files::tainted(&self.options.run),
+            ports: report::ports(Path::new("/sys/class/net")),
             problems: self.core.problems().cloned().collect(),
             ..Status::default()
         };
