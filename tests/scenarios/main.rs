@@ -25,6 +25,8 @@ mod watchdog;
 
 // A person at the serial line.
 mod console;
+mod hands;
+mod rescue;
 
 // An operator's own rules.
 mod extra;

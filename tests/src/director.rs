@@ -38,6 +38,8 @@ pub struct Boot {
     pub extra: Option<String>,
     /// What starts the machine.
     pub firmware: Firmware,
+    /// Seconds that the boot menu waits; none is shown with 0.
+    pub menu: u32,
     /// Memory in MiB. UEFI has at least 512: OVMF keeps so much of 256 that GRUB cannot load a
     /// kernel.
     pub memory: u32,
@@ -95,6 +97,7 @@ impl Boot {
             configuration: None,
             extra: None,
             firmware: Firmware::default(),
+            menu: 0,
             memory: 256,
             record: false,
             tools: Vec::new(),
@@ -301,7 +304,12 @@ pub fn assemble(directory: &Path, boot: &Boot) -> Result {
         return skip(format!("{} is not there: tests/run makes it", root.display()));
     }
     let mut command = Command::new(tests_directory().join("../image/assemble"));
-    command.args(["--grub-timeout", "0"]).arg("--root").arg(root).arg("--out").arg(disk_of(directory, boot));
+    command
+        .args(["--grub-timeout", &boot.menu.to_string()])
+        .arg("--root")
+        .arg(root)
+        .arg("--out")
+        .arg(disk_of(directory, boot));
     if let Some(text) = &boot.configuration {
         let file = directory.join(format!("{}.toml", boot.name));
         fs::write(&file, text)?;

@@ -33,6 +33,7 @@ pub mod process;
 pub mod qemu;
 pub mod random;
 pub mod scenario;
+pub mod screen;
 pub mod tools;
 pub mod topology;
 pub mod transfers;

@@ -70,6 +70,35 @@ pub trait Director {
     /// is 0 gets 1. Only for administrators.
     fn undrain(&self, service: &str, server: &str, save: bool) -> zbus::Result<()>;
 
+    /// The private host key of ssh in hexadecimal, for a backup; empty where there is none. Only for
+    /// administrators.
+    fn host_key(&self) -> zbus::Result<String>;
+
+    /// Takes the host key of another box. Only for administrators.
+    fn restore_host_key(&self, key: &str) -> zbus::Result<()>;
+
+    /// The names of the files on a USB stick with FAT. Only for administrators.
+    fn list_stick(&self) -> zbus::Result<Vec<String>>;
+
+    /// A text from a USB stick with FAT; its name holds no folder. Only for administrators.
+    fn read_stick(&self, name: &str) -> zbus::Result<String>;
+
+    /// Writes a text to a USB stick with FAT. Only for administrators.
+    fn write_stick(&self, name: &str, text: &str) -> zbus::Result<()>;
+
+    /// Asks one hop on the way to a host for echoes: see [`Hop`](crate::status::Hop). Only for
+    /// administrators.
+    fn trace(&self, host: &str, hop: u8) -> zbus::Result<Dict>;
+
+    /// Begins to capture what passes an interface, with
+    /// [`CaptureOptions`](crate::status::CaptureOptions), and ends the capture before; its number.
+    /// Only for administrators.
+    fn start_capture(&self, interface: &str, options: Dict) -> zbus::Result<u32>;
+
+    /// What a capture has caught since the last call: see [`Captured`](crate::status::Captured).
+    /// Waits up to a second for it. Only for administrators.
+    fn read_capture(&self, number: u32) -> zbus::Result<Dict>;
+
     /// Starts the box anew. Only for administrators.
     fn reboot(&self) -> zbus::Result<()>;
 

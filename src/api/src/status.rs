@@ -19,8 +19,12 @@ pub struct Status {
     pub watchdog: bool,
     /// Whether the interface is served on the system bus as well.
     pub bus: bool,
+    /// What was done past the interface since the start; empty on a box that is as it was built.
+    pub tainted: Vec<String>,
     /// What is wrong now, worst first; empty when all is well.
     pub problems: Vec<Problem>,
+    /// The network ports of the machine, whatever the configuration makes of them.
+    pub ports: Vec<Port>,
     /// The interfaces of the configuration.
     pub interfaces: Vec<Interface>,
     /// The virtual routers, as vrrpd tells of them.
@@ -183,6 +187,17 @@ pub struct Problem {
     pub subject: String,
     /// What is wrong, in a sentence.
     pub text: String,
+}
+
+/// A network port of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// The kernel's name.
+    pub device: String,
+    /// Its address, `52:54:00:21:01:01`.
+    pub mac: String,
+    /// Whether a cable is plugged in, as far as a port that is down tells.
+    pub carrier: bool,
 }
 
 /// An interface.
@@ -389,4 +404,63 @@ pub struct Committed {
     pub changes: Vec<String>,
     /// Seconds until the box goes back unless somebody confirms; absent where nobody need.
     pub confirm: Option<u32>,
+}
+
+/// One hop on the way to a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// Who answered; absent where nobody did.
+    pub address: Option<String>,
+    /// How long the answers took, in microseconds.
+    pub times_us: Vec<u64>,
+    /// Requests without an answer.
+    pub lost: u64,
+    /// Whether it is the host itself.
+    pub is_reached: bool,
+    /// Whether it says that the host cannot be reached.
+    pub is_unreachable: bool,
+}
+
+/// What is to be captured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CaptureOptions {
+    /// Only what comes from or goes to this address.
+    pub host: Option<String>,
+    /// Only what comes from or goes to this port of TCP or UDP.
+    pub port: Option<u16>,
+    /// How long, 1-600 s; absent for 10.
+    pub seconds: Option<u32>,
+    /// How many packets, 1-100000; absent for 100.
+    pub packets: Option<u32>,
+    /// How many bytes of packets, 1-67108864; absent for 1048576.
+    pub bytes: Option<u32>,
+    /// How many bytes of each packet, 1-2048; absent for 128.
+    pub snap: Option<u32>,
+    /// Whether the packets' bytes are told as well.
+    pub with_bytes: bool,
+}
+
+/// What a capture has caught.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Captured {
+    /// Since it was read last, oldest first.
+    pub packets: Vec<CapturedPacket>,
+    /// Why it is over; absent while more may come.
+    pub ended: Option<String>,
+    /// Packets that could not be kept so far: they came faster than they were read.
+    pub missed: u64,
+}
+
+/// A packet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapturedPacket {
+    /// Microseconds since 1970, by the box's clock.
+    pub time_us: u64,
+    /// The bytes that it had.
+    pub length: u64,
+    /// Who to whom, and what.
+    pub text: String,
+    /// Its first bytes, in hexadecimal; empty where they were not asked for.
+    pub bytes: String,
 }

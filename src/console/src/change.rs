@@ -90,8 +90,11 @@ pub(crate) async fn commit(
     how: &How,
     over: bool,
 ) -> Result<Answer, Failure> {
-    let (text, name) = match file {
-        Some(file) => (check::read_text(file)?, file.display().to_string()),
+    let (drafted, name) = match file {
+        Some(file) => {
+            let text = check::read_text(file)?;
+            (Drafted { text, ..Drafted::default() }, file.display().to_string())
+        }
         None => {
             let drafted = session.drafted()?;
             let running = session.status().await?.configuration.digest;
@@ -102,27 +105,31 @@ pub(crate) async fn commit(
                     "compare shows the difference; commit --over replaces it all the same",
                 ));
             }
-            (drafted.text, "draft".to_owned())
+            (drafted, "draft".to_owned())
         }
     };
-    check::refuse_errors(&name, &text)?;
+    check::refuse_errors(&name, &drafted.text)?;
     let director = client::director(session.via).await?;
-    let committed: Committed = client::take(director.commit(&text, options(how)?).await)?;
+    if let Some(key) = &drafted.host_key {
+        director.restore_host_key(key).await.map_err(|error| client::called(&error))?;
+    }
+    let options = options(how, drafted.extra.clone())?;
+    let committed: Committed = client::take(director.commit(&drafted.text, options).await)?;
     if file.is_none() {
-        settle(session, how, text).await?;
+        settle(session, how, drafted).await?;
     }
     Ok(committed_answer(&committed))
 }
 
 /// After a commit the draft has done its work; one that waits for its confirmation is kept until
 /// then, and may be committed again whatever becomes of it.
-async fn settle(session: &Session, how: &How, text: String) -> Result<(), Failure> {
+async fn settle(session: &Session, how: &How, drafted: Drafted) -> Result<(), Failure> {
     if how.confirm.is_none() {
         return session.draft.discard().map(drop);
     }
-    let base = session.drafted()?.base;
     let running = session.status().await?.configuration.digest;
-    session.draft.write(&Drafted { text, base: format!("{}\n{running}", base.trim_end()) })
+    let base = format!("{}\n{running}", drafted.base.trim_end());
+    session.draft.write(&Drafted { base, ..drafted })
 }
 
 /// `confirm`
@@ -145,7 +152,7 @@ pub(crate) async fn rollback(
     how: &How,
 ) -> Result<Answer, Failure> {
     let director = client::director(session.via).await?;
-    let answer = director.rollback(generation.unwrap_or(0), options(how)?).await;
+    let answer = director.rollback(generation.unwrap_or(0), options(how, None)?).await;
     let committed: Committed = client::take(answer)?;
     Ok(committed_answer(&committed))
 }
@@ -220,12 +227,13 @@ fn keep(session: &Session, drafted: Drafted, text: String) -> Result<Answer, Fai
     Ok(Answer { text: shown, value, code: Code::Done })
 }
 
-fn options(how: &How) -> Result<Dict, Failure> {
+fn options(how: &How, extra: Option<String>) -> Result<Dict, Failure> {
     let confirm = how.confirm.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
     let options = CommitOptions {
         confirm,
         comment: how.comment.clone(),
         at_reboot: how.at_reboot,
+        extra,
         ..CommitOptions::default()
     };
     dict::to_dict(&options).map_err(|error| Failure::new(Code::Failed, format!("options: {error}"), ""))

@@ -1,12 +1,14 @@
 //! The way to mark21d: peer to peer, so that it works without the bus, or over the bus.
 
 use std::error::Error;
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use mark21_api::DirectorProxy;
 use mark21_api::dict::{self, Dict};
 use serde::de::DeserializeOwned;
+use tokio::signal::unix::{SignalKind, signal};
 use zbus::connection::Builder;
 
 use crate::answer::Failure;
@@ -48,6 +50,15 @@ pub(crate) async fn director(via: Via) -> Result<DirectorProxy<'static>, Failure
     let connection =
         builder.method_timeout(ANSWER_TIMEOUT).build().await.map_err(|error| unreachable(&error))?;
     DirectorProxy::new(&connection, mark21_api::BUS_NAME).await.map_err(|error| unreachable(&error))
+}
+
+/// From now on Ctrl-C ends what waits for it, and never the program; in the programs that it starts
+/// it does what it does by itself.
+///
+/// # Errors
+/// The kernel takes no handler.
+pub(crate) fn heed_interrupts() -> io::Result<()> {
+    wait_for(async { signal(SignalKind::interrupt()).map(drop) })
 }
 
 /// Waits for an answer outside of an event loop.

@@ -98,6 +98,8 @@ pub(crate) enum Command {
     Load {
         /// The file.
         file: Option<PathBuf>,
+        #[command(flatten)]
+        stick: Stick,
     },
     /// Show how two configurations differ: the running one and the draft.
     Compare {
@@ -116,10 +118,21 @@ pub(crate) enum Command {
         /// The file; without it the draft, or the running configuration.
         file: Option<PathBuf>,
     },
-    /// Print a configuration between markers with its digest, for load to take.
+    /// Print the whole box (configuration, extra.nft, keys) for restore to take.
     Backup {
-        /// The file; without it, what runs.
+        /// Only this file, for load to take.
+        #[arg(conflicts_with = "usb")]
         file: Option<PathBuf>,
+        #[command(flatten)]
+        stick: Stick,
+    },
+    /// Take a backup as the draft: of this box, or of one that this box replaces.
+    Restore {
+        /// The file; without it, what is pasted.
+        #[arg(conflicts_with = "usb")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        stick: Stick,
     },
     /// Forget the draft.
     Discard,
@@ -181,6 +194,37 @@ pub(crate) enum Command {
         #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
         count: u32,
     },
+    /// Show the way to a host, hop by hop.
+    Traceroute {
+        /// Its address.
+        host: std::net::IpAddr,
+        /// How far, 1-64.
+        #[arg(short = 'm', long, default_value_t = 30, value_parser = clap::value_parser!(u8).range(1..=64))]
+        max_hops: u8,
+    },
+    /// Show the packets that pass an interface.
+    Capture {
+        /// The interface's name, or the kernel's.
+        interface: String,
+        /// Only from or to this address.
+        #[arg(long)]
+        host: Option<std::net::IpAddr>,
+        /// Only from or to this port of TCP or UDP.
+        #[arg(long)]
+        port: Option<u16>,
+        /// How long, 1-600.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+        seconds: u32,
+        /// How many, 1-100000.
+        #[arg(short = 'c', long, default_value_t = 100,
+              value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        packets: u32,
+        /// Whole packets for Wireshark: ssh admin@BOX capture outside --pcap > FILE.
+        #[arg(long)]
+        pcap: bool,
+    },
+    /// Open a root shell: on the serial line only, logged, and status tells of it.
+    Shell,
     /// Start the box anew.
     Reboot {
         /// Do not ask.
@@ -210,6 +254,14 @@ pub(crate) struct How {
     /// Not now but at the next start.
     #[arg(long, conflicts_with = "confirm")]
     pub(crate) at_reboot: bool,
+}
+
+/// A stick in place of the line.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Stick {
+    /// A file of a USB stick with FAT instead; without a name, lists them.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) usb: Option<String>,
 }
 
 /// Which real server.

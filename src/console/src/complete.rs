@@ -106,6 +106,7 @@ fn known(id: &str, before: &[&str], names: &Names) -> Vec<Candidate> {
         names.generations.iter().rev().map(|number| Candidate::new(number.to_string(), "generation"));
     match id {
         "service" => names.entries(&["service"]),
+        "interface" => names.entries(&["interface"]),
         "server" => {
             let service = before.first().copied().unwrap_or_default();
             names.entries(&["service", service, "real_server"])

@@ -13,7 +13,11 @@ use crate::answer::Failure;
 use crate::exit::Code;
 
 /// Where the console's scripts make a folder for its user.
-const FOLDER: &str = "/run/mark21-console";
+pub(crate) const FOLDER: &str = "/run/mark21-console";
+
+/// Parts of a restored box, beside the text.
+const EXTRA: &str = "draft.nft";
+const HOST_KEY: &str = "draft.key";
 
 /// A draft's place; there may be none in it.
 #[derive(Clone, Debug)]
@@ -22,12 +26,16 @@ pub(crate) struct Draft {
 }
 
 /// A draft as it lies there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Drafted {
     /// Its text.
     pub(crate) text: String,
     /// The digest of what ran when it was begun; empty when nothing did.
     pub(crate) base: String,
+    /// Other nft tables than those that run, of a restored box; empty for none.
+    pub(crate) extra: Option<String>,
+    /// The host key of a restored box, in hexadecimal.
+    pub(crate) host_key: Option<String>,
 }
 
 impl Draft {
@@ -50,7 +58,9 @@ impl Draft {
         match fs::read_to_string(self.text_path()) {
             Ok(text) => {
                 let base = fs::read_to_string(self.base_path()).unwrap_or_default();
-                Ok(Some(Drafted { text, base }))
+                // They are there after a restore alone.
+                let part = |name| fs::read_to_string(self.folder.join(name)).ok();
+                Ok(Some(Drafted { text, base, extra: part(EXTRA), host_key: part(HOST_KEY) }))
             }
             Err(error) if missing(&error) => Ok(None),
             Err(error) => Err(self.failure("read", &error)),
@@ -71,6 +81,12 @@ impl Draft {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
             // The digest first: a text without one would pass for one begun on nothing.
             replace(&self.base_path(), &drafted.base)?;
+            for (name, part) in [(EXTRA, &drafted.extra), (HOST_KEY, &drafted.host_key)] {
+                match part {
+                    Some(text) => replace(&self.folder.join(name), text)?,
+                    None => remove(&self.folder.join(name))?,
+                }
+            }
             replace(&self.text_path(), &drafted.text)
         };
         write().map_err(|error: io::Error| self.failure("kept", &error))
@@ -81,11 +97,12 @@ impl Draft {
     /// # Errors
     /// It cannot be removed.
     pub(crate) fn discard(&self) -> Result<bool, Failure> {
-        match fs::remove_file(self.text_path()) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(self.failure("removed", &error)),
+        let existed = self.exists();
+        // The text first: without it there is no draft.
+        for path in [self.text_path(), self.folder.join(EXTRA), self.folder.join(HOST_KEY)] {
+            remove(&path).map_err(|error| self.failure("removed", &error))?;
         }
+        Ok(existed)
     }
 
     fn text_path(&self) -> PathBuf {
@@ -99,6 +116,13 @@ impl Draft {
     fn failure(&self, what: &str, error: &io::Error) -> Failure {
         let message = format!("the draft in {} cannot be {what}: {error}", self.folder.display());
         Failure::new(Code::File, message, "it belongs to the user admin; root may use it too")
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -124,7 +148,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let draft = Draft::at(folder.path().join("console"));
         assert_eq!(draft.read().expect("it reads"), None);
-        let drafted = Drafted { text: "schema = 1\n".into(), base: "abc".into() };
+        let extra = Some("table ip own {}\n".to_owned());
+        let drafted = Drafted { text: "schema = 1\n".into(), base: "abc".into(), extra, host_key: None };
         draft.write(&drafted).expect("it is written");
         draft.write(&drafted).expect("and written again");
         assert_eq!(draft.read().expect("it reads"), Some(drafted));

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod backup;
 mod change;
 mod check;
 mod client;
@@ -23,6 +24,7 @@ mod login;
 mod password;
 mod paste;
 mod path;
+mod probe;
 mod prompt;
 #[cfg(test)]
 mod reference;
@@ -31,7 +33,9 @@ mod run;
 mod screen;
 mod session;
 mod setup;
+mod shell;
 mod ssh;
+mod store;
 mod terminal;
 mod top;
 

@@ -60,6 +60,10 @@ pub(crate) fn once(command: &Command, form: Form, via: Via) -> ExitCode {
 /// Reads a person's commands until the line ends.
 pub(crate) fn console(greeting: Greeting) -> ExitCode {
     let is_terminal = terminal::is_interactive();
+    if is_terminal && let Err(error) = client::heed_interrupts() {
+        eprintln!("error: signals: {error}");
+        return Code::Failed.into();
+    }
     let asker = if is_terminal { Asker::Person } else { Asker::Program };
     let session = Session::new(Via::Socket, asker);
     let headline = match greeting {
@@ -193,6 +197,8 @@ fn usage(message: String) -> Failure {
 
 fn print_for_a_person(result: &Result<Answer, Failure>) -> io::Result<()> {
     match result {
+        // What has been shown on the way needs no line of its own.
+        Ok(answer) if answer.text.is_empty() => Ok(()),
         Ok(answer) => writeln!(io::stdout(), "{}", answer.text),
         Err(failure) if failure.code == Code::Done => writeln!(io::stdout(), "{failure}"),
         Err(failure) => writeln!(io::stderr(), "{failure}"),

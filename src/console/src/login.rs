@@ -7,6 +7,7 @@
 //! program can give them back.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -21,10 +22,14 @@ use crate::client::{self, Via, wait_for};
 use crate::command::Version;
 use crate::exit::Code;
 use crate::session::{Asker, EMPTY, Session};
-use crate::{password, path, terminal};
+use crate::{password, path, shell, terminal};
 
 /// The shadow file, which only root reads.
 const SHADOW: &str = "/etc/shadow";
+/// Where syslog(3) writes to.
+const LOG: &str = "/dev/log";
+/// There where the passwords were forgotten at the boot menu.
+const FORGOTTEN: &str = "/run/mark21/forgotten";
 /// Who uses the console.
 const USER: &str = "admin";
 /// Wrong passwords before the line is left alone for a while.
@@ -48,11 +53,18 @@ pub(crate) fn console() -> ExitCode {
         Ok(user) => user,
         Err(failure) => return refuse(&failure),
     };
+    let wants_shell = shell::take_wish();
     let entered = match &user.hash {
+        Some(hash) if wants_shell => {
+            println!("For a root shell, once more:");
+            enter(hash)
+        }
         Some(hash) => enter(hash),
         None => first_password(&session),
     };
     match entered {
+        // A box without a password has just got one: whoever gave it starts at the prompt.
+        Ok(()) if wants_shell && user.hash.is_some() => refuse(&shell::become_one()),
         Ok(()) => become_user(&user, &["console", "--greeted"]),
         Err(failure) => refuse(&failure),
     }
@@ -156,14 +168,20 @@ fn enter(hash: &str) -> Result<(), Failure> {
         thread::sleep(AFTER_ONE);
         println!("error: the password is wrong");
     }
-    println!("hint: who has lost it writes the disk image anew, which forgets everything");
+    println!("hint: who has lost it restarts the box and takes Rescue from the boot menu, on this line");
     thread::sleep(AFTER_ALL);
     Err(Failure::new(Code::Differs, format!("{TRIES} wrong passwords"), ""))
 }
 
 /// A box that has no password gets one before it opens, and keeps it.
 fn first_password(session: &Session) -> Result<(), Failure> {
-    println!("This box has no password yet. Choose one for the user {USER}.");
+    println!(
+        "{} Choose one for the user {USER}.",
+        match Path::new(FORGOTTEN).exists() {
+            true => "The password was forgotten at the boot menu.",
+            false => "This box has no password yet.",
+        }
+    );
     let hash = password::ask_new()?;
     match wait_for(keep(session, &hash)) {
         Ok(generation) => println!("It is kept as generation {generation}."),
@@ -212,10 +230,14 @@ fn become_user(user: &User, arguments: &[&str]) -> ExitCode {
     refuse(&Failure::new(Code::Failed, format!("mark21 itself: {error}"), ""))
 }
 
-/// Into the kernel's log, which outlives the line.
-fn note(text: &str) {
-    // A box without a log is entered all the same.
-    let _ = fs::write("/dev/kmsg", format!("<5>mark21: {text}\n"));
+/// Into the supervisor's log, or where that is away into the kernel's.
+pub(crate) fn note(text: &str) {
+    // Facility authpriv, severity notice (RFC 5424 section 6.2.1).
+    let told = UnixDatagram::unbound().and_then(|log| log.send_to(format!("<85>{text}").as_bytes(), LOG));
+    if told.is_err() {
+        // A box without a log is entered all the same.
+        let _ = fs::write("/dev/kmsg", format!("<5>mark21: {text}\n"));
+    }
 }
 
 #[cfg(test)]

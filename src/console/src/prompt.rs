@@ -27,14 +27,12 @@ use rustyline::{
     KeyEvent, RepeatCount,
 };
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::answer::{self, Failure};
 use crate::command::{Command, Line, Version};
 use crate::complete::{self, Names};
 use crate::exit::Code;
 use crate::session::Session;
-use crate::{client, lines, terminal};
+use crate::{client, lines, shell, terminal};
 
 /// A prompt at which no line is ended for so long is left: its user has gone away. An
 /// unconfirmed change goes back by itself; the draft stays.
@@ -74,8 +72,6 @@ fn converse(session: &Session) -> rustyline::Result<()> {
     let asks = EventHandler::Conditional(Box::new(Asks(Arc::clone(&question))));
     editor.bind_sequence(KeyEvent::from('?'), asks);
     let waiting = watch_for_idleness();
-    // From now on Ctrl-C ends what waits for it, and never the console.
-    client::wait_for(async { signal(SignalKind::interrupt()).map(drop) })?;
     let mut typed = (String::new(), String::new());
     let mut errors = 0;
     loop {
@@ -138,6 +134,10 @@ fn obey(session: &Session, line: &str) -> io::Result<bool> {
     let result = match lines::read(Ok(line)) {
         Ok(None) => return Ok(true),
         Ok(Some(Line { command: Command::Exit, .. })) => return Ok(false),
+        Ok(Some(Line { command: Command::Shell, .. })) if terminal::is_serial() => match shell::want() {
+            Ok(()) => return Ok(false),
+            Err(failure) => Err(failure),
+        },
         Ok(Some(Line { json, command })) => {
             let result = lines::run(&command, session);
             if json {

@@ -103,6 +103,9 @@ pub(crate) fn status(status: &Status) -> String {
             waiting.generation, waiting.seconds_left
         );
     }
+    for reason in &status.tainted {
+        let _ = write!(text, "\nTAINTED: {reason}");
+    }
     for problem in &status.problems {
         let _ = write!(text, "\nPROBLEM {}: {}", problem.subject, problem.text);
     }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 
-use mark21_api::status::{Configuration, Firewall, Generation, PlanReport, State, Status};
+use mark21_api::status::{CaptureOptions, Configuration, Firewall, Generation, PlanReport, State, Status};
 use serde_json::json;
 
 use crate::answer::{Answer, Failure, value};
-use crate::command::{Command, Show, Version};
+use crate::command::{Command, Show, Stick};
 use crate::exit::Code;
+use crate::paste::Kind;
 use crate::session::{Asker, Session};
-use crate::{change, check, client, paste, render};
+use crate::{change, check, client, paste, probe, render, shell, store};
 
 /// The configuration that the box starts with, which may be one that it has refused.
 const INSTALLED: &str = "/config/mark21.toml";
@@ -44,9 +45,11 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
         Command::Verify => verify(session).await,
         Command::Set { words } => change::set(session, words).await,
         Command::Delete { words } => change::delete(session, words).await,
-        Command::Load { file: Some(file) } => change::load(session, file).await,
-        Command::Load { file: None } => {
-            change::take(session, paste::receive(session.asker)?, "the pasted text").await
+        Command::Load { stick: Stick { usb: Some(name) }, .. } => store::load_from_stick(session, name).await,
+        Command::Load { file: Some(file), .. } => change::load(session, file).await,
+        Command::Load { file: None, .. } => {
+            let text = paste::receive(Kind::Configuration, session.asker)?;
+            change::take(session, text, "the pasted text").await
         }
         Command::Compare { first, second } => change::compare(session, *first, *second).await,
         Command::Check { file: Some(file) } => check::file(file),
@@ -62,17 +65,29 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
             };
             Ok(Answer { text, value: value(&report), code: Code::Done })
         }
-        Command::Backup { file } => {
-            let text = match file {
-                Some(file) => check::read_text(file)?,
-                None => session.text(Version::Running).await?,
-            };
-            let text = paste::wrap(&text);
+        Command::Backup { file: Some(file), .. } => {
+            let text = paste::wrap(Kind::Configuration, &check::read_text(file)?);
             Ok(Answer { value: json!({ "text": text }), text, code: Code::Done })
+        }
+        Command::Backup { file: None, stick } => store::backup(session, stick.usb.as_deref()).await,
+        Command::Restore { file, stick } => {
+            store::restore(session, file.as_deref(), stick.usb.as_deref()).await
         }
         Command::Edit | Command::Setup | Command::Password | Command::Top | Command::Exit => Err(
             Failure::new(Code::Usage, "this needs a terminal and a person", "on the console, or by ssh -t"),
         ),
+        Command::Traceroute { host, max_hops } => probe::traceroute(session, *host, *max_hops).await,
+        Command::Capture { interface, host, port, seconds, packets, pcap } => {
+            let options = CaptureOptions {
+                host: host.map(|host| host.to_string()),
+                port: *port,
+                seconds: Some(*seconds),
+                packets: Some(*packets),
+                ..CaptureOptions::default()
+            };
+            probe::capture(session, interface, options, *pcap).await
+        }
+        Command::Shell => Err(shell::elsewhere()),
         Command::Discard => change::discard(session),
         Command::Commit { file, how, over } => change::commit(session, file.as_deref(), how, *over).await,
         Command::Confirm => change::confirm(session).await,

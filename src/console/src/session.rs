@@ -77,16 +77,16 @@ impl Session {
             true => EMPTY.to_owned(),
             false => self.text(Version::Running).await?,
         };
-        Ok(Drafted { text, base })
+        Ok(Drafted { text, base, ..Drafted::default() })
     }
 
     /// Puts another text into the draft.
     pub(crate) async fn redraft(&self, text: String) -> Result<(), Failure> {
-        let base = match self.draft.read()? {
-            Some(drafted) => drafted.base,
-            None => self.status().await?.configuration.digest,
+        let drafted = match self.draft.read()? {
+            Some(drafted) => drafted,
+            None => Drafted { base: self.status().await?.configuration.digest, ..Drafted::default() },
         };
-        self.draft.write(&Drafted { text, base })
+        self.draft.write(&Drafted { text, ..drafted })
     }
 
     /// Asks whether to go on; a program is told which option says yes.

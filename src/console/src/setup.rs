@@ -16,6 +16,7 @@ use toml_edit::DocumentMut;
 use crate::answer::{Answer, Failure};
 use crate::client::wait_for;
 use crate::exit::Code;
+use crate::paste::Kind;
 use crate::session::Session;
 use crate::{change, check, paste, terminal};
 use written::{of_the_other, text};
@@ -264,7 +265,7 @@ pub(crate) fn run(session: &Session) -> Result<Answer, Failure> {
         let _ = write!(
             told,
             "\n\nFor the other box: type load there, and paste this.\n\n{}\n",
-            paste::wrap(&other)
+            paste::wrap(Kind::Configuration, &other)
         );
     }
     told.push_str("\nNow: compare, then commit --confirm 5m, try it, and confirm.");

@@ -15,8 +15,12 @@ use rustix::termios::{
 
 /// What is assumed of a terminal that does not tell.
 const SIZE: (u16, u16) = (80, 24);
+/// Major numbers of pseudo terminals (Documentation/admin-guide/devices.txt).
+const PSEUDO_TERMINALS: std::ops::RangeInclusive<u32> = 136..=143;
 /// Ctrl-C.
 const INTERRUPT: u8 = 3;
+/// What a sequence begins with.
+const ESCAPE: u8 = 27;
 /// Longest line that is read as the answer to a question.
 const ANSWER_BYTES: usize = 1024;
 /// A terminal answers a probe within this time at 9600 baud.
@@ -30,6 +34,12 @@ pub(crate) fn is_interactive() -> bool {
 /// Whether standard input is a terminal or a serial port, which has no end of file.
 pub(crate) fn is_port() -> bool {
     isatty(rustix::stdio::stdin())
+}
+
+/// Whether standard input is a line that somebody has a plug in, and no pseudo terminal as ssh has.
+pub(crate) fn is_serial() -> bool {
+    let Ok(stat) = rustix::fs::fstat(rustix::stdio::stdin()) else { return false };
+    is_port() && !PSEUDO_TERMINALS.contains(&rustix::fs::major(stat.st_rdev))
 }
 
 /// Columns and rows.
@@ -164,8 +174,13 @@ pub(crate) fn ask_secret(question: &str) -> io::Result<String> {
 /// # Errors
 /// Nobody is there any more.
 pub(crate) fn read_line() -> io::Result<String> {
+    line_of(&mut stdin())
+}
+
+/// A line without the sequences in it: arrows, and the answer to [`probe`] of a terminal behind a
+/// slow line.
+fn line_of(input: &mut impl Read) -> io::Result<String> {
     let mut line = Vec::new();
-    let mut input = stdin();
     loop {
         let mut byte = [0];
         if input.read(&mut byte)? == 0 {
@@ -174,11 +189,29 @@ pub(crate) fn read_line() -> io::Result<String> {
         match byte[0] {
             b'\n' | b'\r' => break,
             INTERRUPT => return Err(io::ErrorKind::Interrupted.into()),
+            ESCAPE => skip_sequence(input)?,
             byte if line.len() < ANSWER_BYTES => line.push(byte),
             _ => {}
         }
     }
     Ok(String::from_utf8_lossy(&line).into_owned())
+}
+
+/// The rest of `ESC [ parameters letter`, or of `ESC` and one letter (ECMA-48 section 5).
+fn skip_sequence(input: &mut impl Read) -> io::Result<()> {
+    let mut byte = [0];
+    input.read_exact(&mut byte)?;
+    if !matches!(byte[0], b'[' | b'O') {
+        return Ok(());
+    }
+    loop {
+        input.read_exact(&mut byte)?;
+        match byte[0] {
+            b'\n' | b'\r' | INTERRUPT => return Err(io::ErrorKind::Interrupted.into()),
+            0x40..0x7f => return Ok(()),
+            _ => {}
+        }
+    }
 }
 
 /// Standard input without a buffer.
@@ -255,6 +288,14 @@ mod tests {
         assert_eq!(pages(text, 80, 23), [["1", "2", "3", "long line", "5"].to_vec()]);
         assert_eq!(pages(text, 80, 2), [vec!["1", "2"], vec!["3", "long line"], vec!["5"]]);
         assert_eq!(pages(text, 5, 2), [vec!["1", "2"], vec!["3"], vec!["long line"], vec!["5"]]);
+    }
+
+    #[test]
+    fn the_late_answer_of_a_slow_terminal_is_no_part_of_a_password() {
+        for typed in ["\x1b[24;80Rsecret\r", "se\x1b[Acr\x1bOBet\n", "secret\x1b[1;5C\n"] {
+            assert_eq!(line_of(&mut typed.as_bytes()).expect("a line"), "secret", "{typed:?}");
+        }
+        assert!(line_of(&mut &b"cut \x1b[2"[..]).is_err());
     }
 
     #[test]

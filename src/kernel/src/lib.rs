@@ -8,18 +8,21 @@
 //! Everything needs `CAP_NET_ADMIN` in the initial user namespace; modules need `CAP_SYS_MODULE`.
 //! Netlink is spoken by hand here, in [`netlink`]: the requests are few, the answers must be known to
 //! come from the kernel, and no thread may run beside the supervisor's.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod addresses;
+mod capture;
 mod error;
 mod extra;
 mod firewall;
+mod frame;
 mod links;
 mod modules;
 mod netlink;
 mod routes;
 mod sysctls;
 mod tables;
+pub mod trace;
 mod watch;
 
 use std::fs;
@@ -31,9 +34,11 @@ use mark21_reconcile::{
     Tables,
 };
 
+pub use capture::PacketSocket;
 pub use error::{ApplyError, ObserveError, OpenError};
 pub use extra::ExtraError;
 pub use firewall::NftRefusal;
+pub use frame::Frame;
 pub use watch::{Foreign, Watch};
 
 use error::Cause;

@@ -2,23 +2,30 @@
 //! runtime. Who may ask what is decided by those who call this.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mark21_api::status::{
-    CommitOptions, Committed, Firewall, Generation, GenerationFiles, PlanReport, Status,
+    CaptureOptions, Captured, CommitOptions, Committed, Firewall, Generation, GenerationFiles, Hop,
+    PlanReport, Status,
 };
 use mark21_config::Config;
+use mark21_kernel::trace;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use zbus::fdo::{Error, Result};
 
+use crate::capture::Captures;
 use crate::companion::Companion;
 use crate::edit;
 use crate::feed::Feed;
 use crate::hand::{self, ServerName};
+use crate::hex;
 use crate::load::{Payload, Tryout, chain};
 use crate::runtime::{Answer, Change, Weight};
 use crate::store::{Meta, Note, Store, StoreError, Stored};
 use crate::worker::Wanted;
+use crate::{ssh, stick};
 
 /// Requests that wait for the runtime; a caller beyond them waits for its turn.
 const REQUESTS: usize = 16;
@@ -27,6 +34,12 @@ const REQUESTS: usize = 16;
 const CONFIRM: std::ops::RangeInclusive<u32> = 10..=86_400;
 /// Characters of an author or a comment.
 const NOTE_CHARACTERS: usize = 200;
+
+/// Hops asked at a time, whoever asks.
+const TRACES: usize = 4;
+/// Requests to each hop, and how long each is waited for.
+const TRACE_REQUESTS: u8 = 3;
+const TRACE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the runtime is asked.
 #[derive(Debug)]
@@ -53,15 +66,23 @@ pub(crate) struct Door {
     requests: mpsc::Sender<Request>,
     companion: Companion,
     store: Store,
+    run: PathBuf,
+    captures: Captures,
     /// What objects show and signals tell.
     pub(crate) feed: Feed,
 }
 
 impl Door {
     /// The door, and where its requests come out.
-    pub(crate) fn new(companion: Companion, store: Store, feed: Feed) -> (Self, mpsc::Receiver<Request>) {
+    pub(crate) fn new(
+        companion: Companion,
+        store: Store,
+        feed: Feed,
+        run: &Path,
+    ) -> (Self, mpsc::Receiver<Request>) {
+        let run = run.to_owned();
         let (requests, asked) = mpsc::channel(REQUESTS);
-        (Self { requests, companion, store, feed }, asked)
+        (Self { requests, companion, store, run, captures: Captures::default(), feed }, asked)
     }
 
     pub(crate) async fn status(&self) -> Result<Status> {
@@ -84,6 +105,85 @@ impl Door {
 
     pub(crate) async fn resign(&self, name: &str) -> Result<()> {
         self.companion.resign(name).await.map_err(|error| Error::Failed(error.to_string()))
+    }
+
+    /// Begins a capture on an interface of the configuration, or on a device by the kernel's name.
+    pub(crate) fn start_capture(&self, interface: &str, options: &CaptureOptions) -> Result<u32> {
+        let latest = self.feed.latest();
+        let named = latest.interfaces.iter().find(|known| known.name == interface);
+        let device = match named {
+            Some(named) => named
+                .device
+                .as_deref()
+                .ok_or_else(|| Error::Failed(format!("interface {interface} has no device now")))?,
+            None => interface,
+        };
+        self.captures.start(device, options).map_err(Error::InvalidArgs)
+    }
+
+    pub(crate) async fn read_capture(&self, number: u32) -> Result<Captured> {
+        self.captures.read(number).await.map_err(Error::InvalidArgs)
+    }
+
+    /// The private host key of ssh in hexadecimal; empty where there is none.
+    pub(crate) async fn host_key(&self) -> Result<String> {
+        Ok(self.stored(Store::read_host_key).await?.map(|bytes| hex::write(&bytes)).unwrap_or_default())
+    }
+
+    pub(crate) async fn restore_host_key(&self, key: &str) -> Result<()> {
+        let bytes = hex::read(key).filter(|bytes| !bytes.is_empty());
+        let bytes =
+            bytes.ok_or_else(|| Error::InvalidArgs("the host key is no hexadecimal text".to_owned()))?;
+        let replaced = ssh::replace_host_key(&self.run, &self.store, bytes).await;
+        replaced.map_err(|error| Error::InvalidArgs(format!("the host key: {error}")))
+    }
+
+    /// The names of the files on a USB stick.
+    pub(crate) async fn list_stick(&self) -> Result<Vec<String>> {
+        self.at_the_stick(stick::list).await
+    }
+
+    pub(crate) async fn read_stick(&self, name: &str) -> Result<String> {
+        let name = name.to_owned();
+        self.at_the_stick(move |run| stick::read(run, &name)).await
+    }
+
+    pub(crate) async fn write_stick(&self, name: &str, text: &str) -> Result<()> {
+        let (name, text) = (name.to_owned(), text.to_owned());
+        self.at_the_stick(move |run| stick::write(run, &name, &text)).await
+    }
+
+    /// Beside the event loop: a stick takes seconds.
+    async fn at_the_stick<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> std::result::Result<T, String> + Send + 'static,
+    ) -> Result<T> {
+        let run = self.run.clone();
+        let done = tokio::task::spawn_blocking(move || work(&run)).await;
+        done.map_err(|error| Error::Failed(error.to_string()))?.map_err(Error::Failed)
+    }
+
+    /// Asks one hop on the way to a host.
+    pub(crate) async fn trace(&self, host: &str, hop: u8) -> Result<Hop> {
+        let host: IpAddr = host.parse().map_err(|_| Error::InvalidArgs(format!("{host:?} is no address")))?;
+        if hop == 0 {
+            return Err(Error::InvalidArgs("hops count from 1".to_owned()));
+        }
+        static TURNS: Semaphore = Semaphore::const_new(TRACES);
+        let turn = TURNS.acquire().await.map_err(|_| stopping())?;
+        let asked = move || trace::hop(host, hop, TRACE_REQUESTS, TRACE_PATIENCE);
+        let seen =
+            tokio::task::spawn_blocking(asked).await.map_err(|error| Error::Failed(error.to_string()))?;
+        drop(turn);
+        let seen = seen.map_err(|error| Error::Failed(format!("{host}: {error}")))?;
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Ok(Hop {
+            address: seen.address.map(|address| address.to_string()),
+            lost: seen.times.iter().filter(|time| time.is_none()).count() as u64,
+            times_us: seen.times.into_iter().flatten().map(micros).collect(),
+            is_reached: seen.end == Some(trace::End::Reached),
+            is_unreachable: seen.end == Some(trace::End::Unreachable),
+        })
     }
 
     pub(crate) async fn generations(&self) -> Result<Vec<Generation>> {

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod bus;
+mod capture;
 mod clock;
 mod companion;
 mod core;
@@ -20,6 +21,7 @@ mod feed;
 mod files;
 mod firmware;
 mod hand;
+mod hex;
 mod listen;
 mod load;
 mod log;
@@ -27,12 +29,14 @@ mod objects;
 mod outside;
 mod programs;
 mod report;
+mod rescue;
 mod reset;
 mod risk;
 mod runtime;
 mod server_config;
 mod service;
 mod ssh;
+mod stick;
 mod store;
 mod stream;
 mod syslog;

@@ -133,6 +133,12 @@ pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt<Paylo
     (attempts, problems)
 }
 
+/// The hashes of the passwords that these configurations have.
+pub(crate) fn passwords(attempts: &[Attempt<Payload>]) -> impl Iterator<Item = String> {
+    let payloads = attempts.iter().filter_map(|attempt| attempt.payload.as_ref());
+    payloads.filter_map(|payload| payload.wanted.config.system.password.as_deref().map(str::to_owned))
+}
+
 fn candidate(store: &Store, stored: Stored, tryout: &mut Tryout) -> Result<Attempt<Payload>, String> {
     let digest = stored.digest();
     if let Ok(Some(refusal)) = store.refusal(&digest) {

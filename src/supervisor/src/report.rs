@@ -1,8 +1,10 @@
 //! From the configuration and what was observed to the status that people and programs read.
 
+use std::fs;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
-use mark21_api::status::{Interface, RealServer, Service};
+use mark21_api::status::{Interface, Port, RealServer, Service};
 use mark21_config::{Config, Ftp, Passive, ServiceKind};
 use mark21_reconcile::{DestinationKey, Family, Observed, ObservedDestination, Protocol, ServiceKey};
 
@@ -139,4 +141,19 @@ fn passive(ftp: &Ftp) -> String {
             format!("server, {ports}; the servers announce the virtual address")
         }
     }
+}
+/// The ports below a folder like /sys/class/net: what has hardware behind it.
+pub(crate) fn ports(net: &Path) -> Vec<Port> {
+    let read = |path: PathBuf| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let entries = fs::read_dir(net).into_iter().flatten().flatten();
+    let hardware = entries.map(|entry| entry.path()).filter(|path| path.join("device").exists());
+    let mut ports: Vec<Port> = hardware
+        .map(|path| Port {
+            device: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            mac: read(path.join("address")),
+            carrier: read(path.join("carrier")) == "1",
+        })
+        .collect();
+    ports.sort_by(|a, b| a.device.cmp(&b.device));
+    ports
 }

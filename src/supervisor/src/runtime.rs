@@ -25,7 +25,7 @@ use crate::outside::Outside;
 use crate::store::{Current, Refusal, Store};
 use crate::watchdog::{self, Watchdog};
 use crate::worker::{self, Census, Order, Report, Subject, Wanted};
-use crate::{Options, bus, clock, files, firmware, listen, reset, watch};
+use crate::{Options, bus, clock, files, firmware, listen, rescue, reset, watch};
 
 mod answer;
 mod change;
@@ -65,6 +65,8 @@ struct Runtime {
     signs: Option<mpsc::Sender<()>>,
     /// Whether the kernel tells of foreign changes.
     is_watched: bool,
+    /// Hashes of passwords that open nothing.
+    forgotten: Vec<String>,
     /// When the kernel's owner was given the order that it has not reported on yet.
     ordered: Option<Instant>,
 }
@@ -78,7 +80,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
     let companion = Companion::start(Path::new(companion::SOCKET));
     let store = Store::new(&options.config);
     let feed = Feed::new();
-    let (door, mut asked) = Door::new(companion.clone(), store.clone(), feed.clone());
+    let (door, mut asked) = Door::new(companion.clone(), store.clone(), feed.clone(), &options.run);
     listen::listen(&options.run.join("api.sock"), door.clone())?;
     let bus = bus::serve(door);
     let (told, mut reports) = mpsc::channel(REPORTS);
@@ -88,10 +90,15 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
+    let wish = rescue::asked(&std::fs::read_to_string(rescue::COMMAND_LINE).unwrap_or_default());
+    if let Err(error) = rescue::reset(wish, &options.run, &store) {
+        crate::log::error(format_args!("factory reset: {error}"));
+    }
     if let Err(error) = store.tidy() {
         crate::log::error(format_args!("{}", chain(&error)));
     }
     let (attempts, standing) = load::attempts(&store, &mut Tryout::default());
+    let forgotten = rescue::forgotten(wish, &options.run, load::passwords(&attempts))?;
     let reset = reset::read(Path::new(reset::BOOT_STATUS));
     crate::log::note(format_args!("the machine started because: {}", reset.words()));
     for problem in &standing {
@@ -118,6 +125,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         reweighing: Vec::new(),
         signs: Some(signs),
         is_watched: false,
+        forgotten,
         ordered: None,
         options,
     };
@@ -252,7 +260,7 @@ impl Runtime {
             (Some(Some(_) | None) | None, _) => {}
         }
         let system = next.as_ref().map(|wanted| &wanted.config.system);
-        if let Err(error) = files::generate(&self.options.run, system) {
+        if let Err(error) = files::generate(&self.options.run, system, &self.forgotten) {
             crate::log::error(format_args!("host name and resolvers: {error}"));
         }
         self.applied = Some(next);

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use mark21_api::dict::{self, Dict};
-use mark21_api::status::CommitOptions;
 use mark21_api::verdict;
 use zbus::fdo::{Error, Result};
 use zbus::message::Header;
@@ -169,6 +168,57 @@ impl Director {
         self.door.weigh(service, server, None, is_saved_as_drained.then_some(1), &caller).await
     }
 
+    /// The private host key of ssh in hexadecimal, for a backup; empty where there is none.
+    async fn host_key(&self) -> Result<String> {
+        self.may_change()?;
+        self.door.host_key().await
+    }
+
+    /// Takes the host key of another box, so that it is known to those who knew that one.
+    async fn restore_host_key(&self, key: &str) -> Result<()> {
+        self.may_change()?;
+        self.door.restore_host_key(key).await
+    }
+
+    /// The names of the files on a USB stick with FAT.
+    async fn list_stick(&self) -> Result<Vec<String>> {
+        self.may_change()?;
+        self.door.list_stick().await
+    }
+
+    /// A text from a USB stick with FAT; its name holds no folder.
+    async fn read_stick(&self, name: &str) -> Result<String> {
+        self.may_change()?;
+        self.door.read_stick(name).await
+    }
+
+    /// Writes a text to a USB stick with FAT.
+    async fn write_stick(&self, name: &str, text: &str) -> Result<()> {
+        self.may_change()?;
+        self.door.write_stick(name, text).await
+    }
+
+    /// Asks one hop, 1-255, on the way to a host for echoes.
+    async fn trace(&self, host: &str, hop: u8) -> Result<Dict> {
+        self.may_change()?;
+        to_dict(&self.door.trace(host, hop).await?)
+    }
+
+    /// Begins to capture what passes an interface, by its name or the kernel's, and ends the capture
+    /// before; its number. Options: `host` s, `port` q, `seconds` u (1-600), `packets` u (1-100000),
+    /// `bytes` u (1-67108864), `snap` u (bytes of each packet, 1-2048), `with_bytes` b.
+    fn start_capture(&self, interface: &str, options: Dict) -> Result<u32> {
+        self.may_change()?;
+        self.door.start_capture(interface, &from_dict(options)?)
+    }
+
+    /// What a capture has caught since the last call; waits up to a second for it. One that is not
+    /// read for four seconds ends.
+    async fn read_capture(&self, number: u32) -> Result<Dict> {
+        self.may_change()?;
+        to_dict(&self.door.read_capture(number).await?)
+    }
+
     /// Starts the box anew.
     fn reboot(&self) -> Result<()> {
         self.may_change()?;
@@ -292,6 +342,6 @@ fn to_dict<T: serde::Serialize>(value: &T) -> Result<Dict> {
     dict::to_dict(value).map_err(|error| Error::Failed(error.to_string()))
 }
 
-fn from_dict(options: Dict) -> Result<CommitOptions> {
+fn from_dict<T: serde::de::DeserializeOwned>(options: Dict) -> Result<T> {
     dict::from_dict(options).map_err(|error| Error::InvalidArgs(format!("the options: {error}")))
 }

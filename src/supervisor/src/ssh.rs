@@ -26,6 +26,8 @@ use crate::store::Store;
 mod files;
 mod sessions;
 
+pub(crate) use files::replace_host_key;
+
 const SERVER: &str = "/usr/sbin/dropbear";
 /// What every session runs.
 const SESSION: &str = "/usr/bin/mark21 ssh-session";

@@ -6,8 +6,9 @@
 //! ```
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -125,7 +126,9 @@ fn attach(socket: &Path) -> Result {
         tcsetattr(&stdin, OptionalActions::Now, &raw)?;
     }
     let mut input = stream.try_clone()?;
-    thread::spawn(move || drop(io::copy(&mut input, &mut io::stdout())));
+    // Past the buffer of standard output, which waits for the ends of lines: a prompt has none.
+    let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    thread::spawn(move || drop(io::copy(&mut input, &mut output)));
     let result = type_into(stream);
     if let Some(before) = &before {
         tcsetattr(&stdin, OptionalActions::Now, before)?;

@@ -40,7 +40,7 @@ async fn client(rights: Rights) -> (Connection, Feed) {
     let feed = Feed::new();
     feed.show(snapshot());
     let nowhere = Path::new("/nonexistent/mark21");
-    let (door, asked) = Door::new(Companion::start(nowhere), Store::new(nowhere), feed.clone());
+    let (door, asked) = Door::new(Companion::start(nowhere), Store::new(nowhere), feed.clone(), nowhere);
     // Whatever is asked of the runtime is answered as if it were stopping.
     drop(asked);
     let (here, there) = UnixStream::pair().expect("a pair of sockets");

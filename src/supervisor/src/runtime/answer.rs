@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::core::Event;
 use crate::door::Request;
 use crate::load::Payload;
 use crate::worker::{Order, Subject, Wanted};
-use crate::{report, server_config};
+use crate::{files, report, server_config};
 
 /// Figures younger than this are handed out again, so that a flood of status calls costs the
 /// kernel nothing.
@@ -94,9 +95,16 @@ impl Runtime {
             boot: self.boot,
             watchdog: self.watchdog.is_armed(),
             bus: self.bus.load(Ordering::Relaxed),
+            tainted: files::tainted(&self.options.run),
+            ports: report::ports(Path::new("/sys/class/net")),
             problems: self.core.problems().cloned().collect(),
             ..Status::default()
         };
+        let password = config.and_then(|config| config.system.password.as_deref());
+        if password.is_some_and(|hash| self.forgotten.iter().any(|other| other == hash)) {
+            let text = "it was forgotten at the boot menu; the serial console asks for a new one";
+            status.problems.push(Problem { subject: "password".to_owned(), text: text.to_owned() });
+        }
         let companion = self.companion.seen();
         if !companion.problem.is_empty() {
             status.problems.push(Problem { subject: "vrrpd".to_owned(), text: companion.problem });

@@ -74,6 +74,30 @@ pub(super) async fn host_key(run: &Path, store: &Store) -> io::Result<HostKey> {
     Ok(HostKey { path: if kept.is_ok() { path } else { making }, public, kept })
 }
 
+/// Takes the place of the kept host key with one that another box had.
+///
+/// # Errors
+/// It is none, or it could not be kept.
+pub(crate) async fn replace_host_key(run: &Path, store: &Store, bytes: Vec<u8>) -> io::Result<()> {
+    // Where only root looks, until it is known to be one.
+    let folder = run.join("ssh-tried");
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700).create(&folder)?;
+    let file = folder.join("host_ed25519");
+    fs::write(&file, &bytes)?;
+    let public = public_part(&file).await;
+    fs::remove_dir_all(&folder)?;
+    let public = public?;
+    let keeper = store.clone();
+    let kept = tokio::task::spawn_blocking(move || keeper.keep_host_key(&bytes)).await?;
+    kept.map_err(|error| io::Error::other(crate::load::chain(&error)))?;
+    crate::log::note(format_args!("ssh: a host key was restored: {public}"));
+    Ok(())
+}
+
 async fn public_part(path: &Path) -> io::Result<String> {
     let text = tool(&["-y"], path).await?;
     let line = text.lines().find(|line| line.starts_with("ssh-"));

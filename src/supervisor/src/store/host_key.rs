@@ -4,12 +4,20 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
-use super::{Store, StoreError, Window, failed, sync_folder, write_whole};
+use super::{Store, StoreError, Window, failed, read_file, sync_folder, write_whole};
 
 impl Store {
     /// Where it lies. The folder is root's alone.
     pub(crate) fn host_key(&self) -> PathBuf {
         self.root.join("ssh").join("host_ed25519")
+    }
+
+    /// Its bytes; `None` where there is none.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub(crate) fn read_host_key(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        read_file(&self.host_key())
     }
 
     /// Keeps a new one.
@@ -41,7 +49,7 @@ mod tests {
         let store = Store::new(disk.path());
         store.keep_host_key(b"one").expect("the folder can be written");
         store.keep_host_key(b"two").expect("and again");
-        assert_eq!(fs::read(store.host_key()).expect("it is there"), b"two");
+        assert_eq!(store.read_host_key().expect("it reads"), Some(b"two".to_vec()));
         let folder = fs::metadata(disk.path().join("ssh")).expect("the folder is there");
         assert_eq!(folder.permissions().mode() & 0o777, 0o700);
     }

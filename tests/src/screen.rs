@@ -1,0 +1,197 @@
+//! A person at a terminal of 80 columns and 24 lines: tmux on the first serial port of a director.
+//!
+//! tmux is the terminal, so what is read back is what a person sees, and what is typed goes down the
+//! same line as his keys.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+
+use crate::process::run;
+use crate::{Director, Result, eventually};
+
+/// tmux answers at once; a busy host may not.
+const TMUX: Duration = Duration::from_secs(30);
+/// What stands below a page when there are more.
+const MORE: &str = "-- more";
+
+/// The terminal; its line is dropped with it.
+#[derive(Debug)]
+pub struct Screen {
+    socket: PathBuf,
+    program: PathBuf,
+    console: PathBuf,
+    limit: Duration,
+}
+
+impl Screen {
+    /// Plugs in. `program` is the lab's own, which joins a terminal and a socket; an answer of the
+    /// console may take `limit`.
+    ///
+    /// # Errors
+    /// When there is no tmux.
+    pub fn attach(director: &Director, program: &Path, limit: Duration) -> Result<Self> {
+        let console = director.qemu.socket_path("console");
+        let socket = console.with_file_name("screen");
+        let screen = Self { socket, program: program.to_owned(), console, limit };
+        screen.plug_in()?;
+        Ok(screen)
+    }
+
+    /// Plugs in again after [`Screen::pull`].
+    ///
+    /// # Errors
+    /// When tmux cannot be started.
+    pub fn plug_in(&self) -> Result {
+        let line = format!("{} attach {}", self.program.display(), self.console.display());
+        self.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", &line])?;
+        self.tmux(&["set-option", "-g", "history-limit", "10000"])?;
+        self.wait("Ctrl-] leaves.").map(drop)
+    }
+
+    /// Pulls the plug, whatever stands on the line.
+    ///
+    /// # Errors
+    /// When tmux is gone already.
+    pub fn pull(&self) -> Result {
+        self.tmux(&["kill-server"])?;
+        eventually("the end of tmux", TMUX, || {
+            ensure!(self.tmux(&["list-sessions"]).is_err(), "it still runs");
+            Ok(())
+        })
+    }
+
+    /// The 24 lines, without blanks at their ends and without empty lines below.
+    ///
+    /// # Errors
+    /// When tmux is gone.
+    pub fn text(&self) -> Result<String> {
+        Ok(self.tmux(&["capture-pane", "-p"])?.trim_end().to_owned())
+    }
+
+    /// Types letters.
+    ///
+    /// # Errors
+    /// When tmux is gone.
+    pub fn letters(&self, text: &str) -> Result {
+        self.tmux(&["send-keys", "-l", "--", text]).map(drop)
+    }
+
+    /// Presses keys by tmux's names: `Enter`, `C-c`, `Up`.
+    ///
+    /// # Errors
+    /// When tmux is gone.
+    pub fn press(&self, keys: &[&str]) -> Result {
+        self.tmux(&[&["send-keys"], keys].concat()).map(drop)
+    }
+
+    /// Types a line.
+    ///
+    /// # Errors
+    /// When tmux is gone.
+    pub fn line(&self, text: &str) -> Result {
+        self.letters(text)?;
+        self.press(&["Enter"])
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// When tmux is gone.
+    pub fn bytes(&self, bytes: &[u8]) -> Result {
+        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let words: Vec<&str> =
+            ["send-keys", "-H"].into_iter().chain(hex.iter().map(String::as_str)).collect();
+        self.tmux(&words).map(drop)
+    }
+
+    /// Pastes a file.
+    ///
+    /// # Errors
+    /// When tmux is gone, or there is no such file.
+    pub fn paste(&self, file: &Path) -> Result {
+        self.tmux(&["load-buffer", &file.display().to_string()])?;
+        self.tmux(&["paste-buffer", "-r"]).map(drop)
+    }
+
+    /// Waits until a text is on the screen, turning no page; gives the screen.
+    ///
+    /// # Errors
+    /// When it does not come in time.
+    pub fn wait(&self, text: &str) -> Result<String> {
+        self.wait_for(text, self.limit)
+    }
+
+    /// The same with another limit.
+    ///
+    /// # Errors
+    /// When it does not come in time.
+    pub fn wait_for(&self, text: &str, limit: Duration) -> Result<String> {
+        eventually(&format!("{text:?} on the screen"), limit, || {
+            let screen = self.text()?;
+            ensure!(screen.contains(text), "the screen is\n{screen}");
+            Ok(screen)
+        })
+    }
+
+    /// Gives a command on an empty screen, and waits for its answer and the next prompt; gives the
+    /// screen, from the prompt on. The first of several pages is left as it is.
+    ///
+    /// # Errors
+    /// When the answer does not come in time.
+    pub fn command(&self, line: &str, answer: &str) -> Result<String> {
+        self.fresh()?;
+        self.line(line)?;
+        let screen = eventually(&format!("{line}: {answer:?}"), self.limit, || {
+            let screen = self.text()?;
+            let last = screen.lines().last().unwrap_or_default();
+            if last.starts_with(MORE) && !screen.contains(answer) {
+                self.letters(" ")?;
+                bail!("there are more pages");
+            }
+            let is_over = last.ends_with('>') || last.starts_with(MORE);
+            ensure!(screen.contains(answer) && is_over, "the screen is\n{screen}");
+            Ok(screen)
+        })?;
+        for shown in screen.lines() {
+            ensure!(shown.chars().count() <= 80, "{line}: {shown}");
+        }
+        Ok(screen)
+    }
+
+    /// An empty screen with a prompt and nothing else, wherever it stands.
+    ///
+    /// # Errors
+    /// When there is no prompt.
+    pub fn fresh(&self) -> Result {
+        eventually("a prompt alone", self.limit, || {
+            let screen = self.text()?;
+            let last = screen.lines().last().unwrap_or_default();
+            if last.starts_with(MORE) {
+                self.letters("q")?;
+            } else if last.ends_with('>') && screen.lines().count() == 1 {
+                return Ok(());
+            } else {
+                // Ctrl-C forgets a line, Ctrl-L empties the screen.
+                self.press(&["C-c", "C-l"])?;
+            }
+            bail!("the screen is\n{screen}")
+        })
+    }
+
+    fn tmux(&self, words: &[&str]) -> Result<String> {
+        let mut command = Command::new("tmux");
+        command.arg("-u").arg("-S").arg(&self.socket).args(words).env_remove("TMUX").env("LC_ALL", "C.UTF-8");
+        let finished = run(command, TMUX).context("tmux, which image/deps installs")?;
+        Ok(finished.success()?.text())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // One that is gone already needs no end.
+        drop(self.tmux(&["kill-server"]));
+    }
+}
