@@ -10,6 +10,10 @@ HOST_RUST_BIN_DL_VERSION = $(RUST_BIN_VERSION)
 DBUS_USERS =
 DBUS_PERMISSIONS =
 
+# The overlay's time server has a user and folders of its own, those of the quick build.
+OPENNTPD_USERS =
+OPENNTPD_CONF_OPTS += --with-privsep-user=ntpd --localstatedir=/var/lib/openntpd
+
 # image/assemble makes GRUB's cores itself: it needs the program and the modules.
 define MARK21_KEEP_GRUB
 	rm -rf $(BINARIES_DIR)/grub
