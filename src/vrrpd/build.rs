@@ -1,0 +1,29 @@
+//! Leaves what only unwinding needs out of a file that ships, of vrrpd and of mark21: a panic ends
+//! the process there.
+//!
+//! The compiler cannot be told so for one profile by Cargo's own file, so the linker is told.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+/// Tables that a panic would unwind the stack by, a tenth of the file. Read by lld and by GNU ld.
+const NO_UNWINDING: &str = "SECTIONS
+{
+  /DISCARD/ : { *(.eh_frame) *(.eh_frame_hdr) *(.gcc_except_table .gcc_except_table.*) }
+}
+INSERT AFTER .text;
+";
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=PROFILE");
+    let is = |variable, value: &str| env::var(variable).is_ok_and(|own| own == value);
+    if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") {
+        let script = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("no-unwinding.ld");
+        fs::write(&script, NO_UNWINDING).expect("Cargo's folder for what is generated can be written");
+        // The last one keeps the relocations of a position-independent program as bits (RELR; glibc from
+        // 2.36 on, musl from 1.2.4 on, read them).
+        for argument in ["-T", &script.to_string_lossy(), "--no-eh-frame-hdr", "-z", "pack-relative-relocs"] {
+            println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
+        }
+    }
+}
