@@ -28,7 +28,7 @@ MARK21_PRE_CONFIGURE_HOOKS += MARK21_VENDOR
 # The infrastructure sets the release profile by environment. What ships is what the
 # workspace's own profile says; buildroot/check compares these lines with it.
 MARK21_CARGO_ENV = \
-	CARGO_PROFILE_RELEASE_OPT_LEVEL="s" \
+	CARGO_PROFILE_RELEASE_OPT_LEVEL="z" \
 	CARGO_PROFILE_RELEASE_LTO="fat" \
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS="1" \
 	CARGO_PROFILE_RELEASE_PANIC="abort" \
