@@ -10,6 +10,7 @@ mod image;
 mod announce;
 mod commit;
 mod cuts;
+mod family;
 mod flood;
 mod forwarding;
 mod hostile;

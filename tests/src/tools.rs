@@ -16,8 +16,8 @@ use crate::scenario::lab_root;
 
 /// Where the disk is in the machine; /run itself is mounted noexec.
 pub const PLACE: &str = "/run/tools";
-/// As root, once.
-pub(crate) const MOUNT: &str = "mkdir -p /run/tools && mount -t squashfs -o ro /dev/vdb /run/tools";
+/// What mounts it there, as root, once.
+pub const MOUNT: &str = "mkdir -p /run/tools && mount -t squashfs -o ro /dev/vdb /run/tools";
 
 const LIMIT: Duration = Duration::from_secs(60);
 const LOADER: &str = "lib64/ld-linux-x86-64.so.2";

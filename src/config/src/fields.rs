@@ -325,7 +325,7 @@ pub const TABLES: &[TableDoc] = &[
             may("mark", "1-4294967295", "The firewall mark, one service each. `ftp` and `mark`; needed for `mark`.").or("21 for `ftp`"),
             may("passive", r#""rewrite", "server""#, "`ftp`: who puts the virtual address into the reply to PASV: the director (`ip_vs_ftp`), or the FTP server itself (FTPS; sessions that survive a failover).").or(r#""rewrite""#),
             may("passive_ports", r#"ports from 1024 on: "10000-20000""#, "`ftp`: where passive data connections go; the servers must be told the same.").or(r#""10000-20000""#),
-            may("active", r#""snat", "masquerade""#, "`ftp`: active data connections come from the virtual address, or from the director's own one as the older manuals have it.").or(r#""snat""#),
+            may("active", r#""snat", "masquerade""#, "`ftp`: active data connections come from the virtual address, or from the director's own one as the older manuals have it; with `rewrite` the helper takes the virtual address.").or(r#""snat""#),
             may("tls", r#""off", "allowed", "required""#, "`ftp`: what the servers do about explicit TLS (RFC 4217).").or(r#""off""#),
             may("scheduler", r#""rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq", "mh""#, "How a server is chosen.").or(r#""wlc""#),
             may("persistence", r#""off" or "1s"-"744h", whole seconds"#, "A client stays with its server for so long.").or(r#""10m" for `ftp`, else "off""#),
