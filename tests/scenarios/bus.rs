@@ -130,6 +130,40 @@ fn a_hostile_reader_disturbs_nothing() {
     });
 }
 
+#[test]
+fn the_box_works_without_a_bus_says_so_and_is_on_it_again_by_itself() {
+    scenario(|lab| {
+        let mut director = boot(lab, "single.toml")?;
+        lab.start_ftp_servers(&Settings { length: 100_000, ..Settings::default() })?;
+        let on_the_bus = |director: &mut Director, wanted: bool| -> Result {
+            eventually("what status says of the bus", BOOT, || {
+                let status = director.status()?;
+                ensure!(status["bus"] == wanted && status["state"] == "serving", "{status}");
+                Ok(())
+            })
+        };
+        let bus = SOCKETS[1];
+        knock(&mut director, READER, &format!("{bus} flood 1"))?;
+        let before = state(&mut director)?;
+        // Whatever init starts instead ends at once.
+        director
+            .root("f=$(which dbus-daemon); mount --bind /bin/false $f && kill -9 $(pidof dbus-daemon)")?;
+        on_the_bus(&mut director, false)?;
+        lab.step("no bus");
+        every_mode(lab, (client_address(1), virtual_ftp()), &Mode::IPV4, None, |_| {})?;
+        director.port.command("weight ftp 10.21.0.11 2", LONG)?;
+        director.port.command("undrain ftp 10.21.0.11", LONG)?;
+        unchanged(&mut director, &before)?;
+        director.root("umount $(which dbus-daemon)")?;
+        on_the_bus(&mut director, true)?;
+        let told = knock(&mut director, READER, &format!("{bus} flood 1"))?;
+        ensure!(told.contains("answered") && !told.contains("answered 0"), "{told}");
+        unchanged(&mut director, &before)?;
+        lab.step("on the bus again");
+        Ok(())
+    });
+}
+
 fn boot(lab: &Lab, file: &str) -> Result<Director> {
     let tools = vec![PathBuf::from(env!("CARGO_BIN_EXE_knock"))];
     let mut director = lab.boot(&Boot { tools, ..Boot::with_file(file)? })?;

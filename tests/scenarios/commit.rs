@@ -1,13 +1,14 @@
 //! Changes to a running director: applied whole or not at all, back by themselves unless somebody
 //! confirms, and nothing that runs is disturbed.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use mark21_lab::director::{ANSWER, BOOT};
-use mark21_lab::ftp::Mode;
+use mark21_lab::ftp::{Client, Mode, connect_within};
 use mark21_lab::scenario::times;
 use mark21_lab::topology::{client_address, virtual_ftp};
 use mark21_lab::transfers::{every_mode, passive_works, slow_download};
@@ -23,6 +24,11 @@ const ELSEWHERE: &str = "kind = \"ftp\"\npassive_ports = \"30000-30100\"\n";
 const CONFIRM: &str = "40s";
 /// Until the box has gone back, from the commit.
 const BACK: Duration = Duration::from_secs(90);
+/// Longer than an answer takes.
+const SILENCE: Duration = Duration::from_millis(1500);
+/// Until IPVS has forgotten a connection that was closed: two minutes in TIME_WAIT (ip_vs_proto_tcp.c),
+/// and as much again for a busy host.
+const FORGOTTEN: Duration = Duration::from_secs(240);
 /// Changes of one weight.
 const WEIGHTS: u32 = 200;
 const WEIGHTS_IN_SOAK: u32 = 10_000;
@@ -99,6 +105,36 @@ fn a_restart_before_the_confirmation_boots_what_ran_before() {
     });
 }
 
+/// What the kernel fixes while the box runs: the ports of the FTP helper.
+#[test]
+fn a_change_for_the_next_start_waits_for_it_and_serves_on_the_other_port_then() {
+    scenario(|lab| {
+        let mut director = serving(lab, 100_000)?;
+        let text = Boot::with_file("single.toml")?.configuration.unwrap_or_default();
+        put(&mut director, &text.replace("kind = \"ftp\"", "kind = \"ftp\"\nport = 2121"))?;
+        let before = director.root("cat /sys/module/ip_vs_ftp/parameters/ports")?;
+        let done = director.port.command("commit --at-reboot --comment moved /run/new.toml", ANSWER)?;
+        ensure!(done["generation"] == Value::Null, "{done:#}");
+        generation(&mut director, 1)?;
+        ensure!(director.root("cat /sys/module/ip_vs_ftp/parameters/ports")? == before, "changed at once");
+        every_mode(lab, (client_address(1), virtual_ftp()), &Mode::IPV4, None, |_| {})?;
+        lab.step("written, and served on port 21 as before");
+
+        restart(&mut director)?;
+        generation(&mut director, 2)?;
+        let known = director.port.command("generations", ANSWER)?.to_string();
+        ensure!(known.contains("moved"), "whose it is was forgotten: {known}");
+        let moved = Settings { port: 2121, length: 100_000, passive_ports: SERVERS, ..Settings::default() };
+        lab.start_ftp_servers(&moved)?;
+        let there = SocketAddr::new(virtual_ftp().ip(), 2121);
+        every_mode(lab, (client_address(1), there), &Mode::IPV4, None, |_| {})?;
+        let here = lab.client.enter(|| Ok(connect_within(client_address(1), virtual_ftp(), SILENCE)))?;
+        ensure!(here.is_err(), "port 21 answers still");
+        lab.step("after the restart on port 2121");
+        Ok(())
+    });
+}
+
 #[test]
 fn what_cannot_be_taken_whole_changes_nothing() {
     scenario(|lab| {
@@ -139,6 +175,60 @@ fn what_cannot_be_taken_whole_changes_nothing() {
         }
         generation(&mut director, 1)?;
         every_mode(lab, (client_address(1), virtual_ftp()), &Mode::IPV4, None, |_| {})
+    });
+}
+
+#[test]
+fn a_drained_server_keeps_its_sessions_gets_no_new_ones_and_tells_when_it_is_free() {
+    scenario(|lab| {
+        let mut director = serving(lab, 100_000)?;
+        let whose = |session: &mut Client, mode| session.read_text(mode, "whoami.txt");
+        let (mut session, server) = lab.client.enter(|| {
+            let mut session = Client::log_in(client_address(1), virtual_ftp())?;
+            let server = whose(&mut session, Mode::Pasv)?;
+            Ok((session, server))
+        })?;
+        let address = if server.starts_with("rs1") { "10.21.0.11" } else { "10.21.0.12" };
+        director.root(&format!("mark21 drain ftp {address} --wait > /run/drained 2>&1 &"))?;
+        let weight = |director: &mut Director| -> Result<Value> {
+            let status = director.status()?;
+            let servers = status["services"][0]["real_servers"].as_array().context("servers")?;
+            let found = servers.iter().find(|server| server["address"] == address);
+            found.cloned().with_context(|| format!("no {address} in {servers:?}"))
+        };
+        eventually("the server draining", ANSWER, || {
+            let shown = weight(&mut director)?;
+            ensure!(
+                shown["weight"] == 0 && shown["draining"] == true && shown["weight_by_hand"] == 0,
+                "{shown}"
+            );
+            Ok(())
+        })?;
+        lab.client.enter(|| {
+            for mode in Mode::IPV4 {
+                ensure!(whose(&mut session, mode)? == server, "{}: another server answers", mode.name());
+            }
+            for number in 2..=4 {
+                let mut other = Client::log_in(client_address(number), virtual_ftp())?;
+                ensure!(whose(&mut other, Mode::Pasv)? != server, "a new session at the drained server");
+                other.quit()?;
+            }
+            Ok(())
+        })?;
+        let told = director.root("cat /run/drained")?;
+        ensure!(told.is_empty(), "it is told of as free with a session: {told}");
+        lab.step("its session goes on, new ones go elsewhere");
+        lab.client.enter(|| session.quit())?;
+        eventually("drained", FORGOTTEN, || {
+            let told = director.root("cat /run/drained")?;
+            ensure!(told.contains("has none left"), "{told}");
+            Ok(())
+        })?;
+        director.port.command(&format!("undrain ftp {address}"), ANSWER)?;
+        let shown = weight(&mut director)?;
+        ensure!(shown["weight"] == 1 && shown["draining"] == false, "{shown}");
+        lab.step("free, and back");
+        Ok(())
     });
 }
 

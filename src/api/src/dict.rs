@@ -49,7 +49,13 @@ impl std::error::Error for ConvertError {
 /// The value is no struct or map, or holds a number beyond 64 bits.
 pub fn to_dict<T: Serialize>(value: &T) -> Result<Dict, ConvertError> {
     match serde_json::to_value(value).map_err(ConvertError::Shape)? {
-        Value::Object(map) => fields(map),
+        Value::Object(map) => fields(map)?
+            .into_iter()
+            .map(|(key, value)| {
+                let value = OwnedVariant::try_from(value).map_err(|_| ConvertError::Unsupported)?;
+                Ok((key, value))
+            })
+            .collect(),
         _ => Err(ConvertError::NotADictionary),
     }
 }
@@ -66,15 +72,10 @@ pub fn from_dict<T: DeserializeOwned>(dict: Dict) -> Result<T, ConvertError> {
     serde_json::from_value(Value::Object(map)).map_err(ConvertError::Shape)
 }
 
-fn fields(map: Map<String, Value>) -> Result<Dict, ConvertError> {
-    let mut dict = Dict::with_capacity(map.len());
-    for (key, value) in map {
-        if !value.is_null() {
-            let value = to_variant(value)?;
-            dict.insert(key, OwnedVariant::try_from(value).map_err(|_| ConvertError::Unsupported)?);
-        }
-    }
-    Ok(dict)
+/// Only the outermost becomes an owned dictionary, which costs a copy of all within.
+fn fields(map: Map<String, Value>) -> Result<HashMap<String, Variant<'static>>, ConvertError> {
+    let present = map.into_iter().filter(|(_, value)| !value.is_null());
+    present.map(|(key, value)| Ok((key, to_variant(value)?))).collect()
 }
 
 fn to_variant(value: Value) -> Result<Variant<'static>, ConvertError> {

@@ -290,7 +290,7 @@ pub const TABLES: &[TableDoc] = &[
         fields: &[
             must("interface", INTERFACE, "Where it listens, port 22, on the interface's own addresses. Not where clients of a service come in."),
             must("allow", PREFIXES, "From where it is let in.").at_most(limits::PREFIXES),
-            must("authorized_keys", r#"lines of OpenSSH's form: ["ssh-ed25519 AAAA.. name"]"#, "Who may log in; each may change everything.")
+            must("authorized_keys", r#"lines of OpenSSH's form: ["ssh-ed25519 AAAA.. name"]"#, "Who may log in; each may change everything. A session ends when its key is taken away.")
                 .at_most(limits::SSH_KEYS),
         ],
     },

@@ -61,6 +61,13 @@ impl Desired {
         }
     }
 
+    /// The kernel's name of an interface of the configuration; `None` where no port matches.
+    #[must_use]
+    pub fn device_of(&self, interface: &str) -> Option<&str> {
+        let link = self.links.iter().find(|link| link.interface == interface)?;
+        Some(link.device.as_str())
+    }
+
     /// The same with the operator's own tables.
     #[must_use]
     pub fn with_extra(self, extra: Option<Extra>) -> Self {

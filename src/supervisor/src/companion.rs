@@ -215,9 +215,8 @@ pub(crate) fn configuration(config: &Config, desired: &Desired) -> String {
     // Writing into a String cannot fail; names and addresses need no quoting beyond the quotes.
     for router in config.virtual_routers.iter() {
         let interface = config.interface(router.interface).name.as_str();
-        let Some(link) = desired.links.iter().find(|link| link.interface == interface) else { continue };
-        let _ =
-            writeln!(text, "[[virtual_router]]\nname = \"{}\"\ninterface = \"{}\"", router.name, link.device);
+        let Some(device) = desired.device_of(interface) else { continue };
+        let _ = writeln!(text, "[[virtual_router]]\nname = \"{}\"\ninterface = \"{device}\"", router.name);
         let _ = writeln!(text, "vrid = {}\npriority = {}", router.vrid, router.priority);
         let _ = writeln!(text, "advertisement_interval = \"{}\"", Spelled(router.advertisement_interval));
         let _ = writeln!(text, "addresses = [{}]", quoted(router.addresses.iter()));

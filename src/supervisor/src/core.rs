@@ -342,8 +342,10 @@ impl<P> Core<P> {
 
     fn converge(&mut self) -> Vec<Command> {
         let is_trial = matches!(self.phase, Phase::Trying(_));
-        let whole = self.disturbed || self.current.is_some() || self.brief_looks == 0;
-        self.brief_looks = if whole { BRIEF_LOOKS } else { self.brief_looks - 1 };
+        let is_called_for = self.disturbed || self.current.is_some();
+        // What a change does to the firewall is proven anyway; the rest may wait for the next look.
+        let whole = is_called_for || (self.brief_looks == 0 && !is_trial);
+        self.brief_looks = if whole { BRIEF_LOOKS } else { self.brief_looks.saturating_sub(1) };
         self.converging = true;
         self.disturbed = false;
         self.deadline = None;

@@ -18,17 +18,21 @@ pub(crate) fn interfaces(config: &Config, census: &Census) -> Vec<Interface> {
         .iter()
         .map(|interface| {
             let name = interface.name.as_str();
-            let wanted = census.desired.links.iter().find(|link| link.interface == name);
-            let device = wanted.map(|link| link.device.clone());
-            let link = census.observed.links.iter().find(|link| Some(&link.device) == device.as_ref());
+            let device = census.desired.device_of(name);
+            let link = census.observed.links.iter().find(|link| Some(link.device.as_str()) == device);
             let addresses = census
                 .observed
                 .addresses
                 .iter()
-                .filter(|there| Some(&there.address.device) == device.as_ref())
+                .filter(|there| Some(there.address.device.as_str()) == device)
                 .map(|there| format!("{}/{}", there.address.address, there.address.prefix_len))
                 .collect();
-            Interface { name: name.to_owned(), carrier: link.is_some_and(|link| link.up), device, addresses }
+            Interface {
+                name: name.to_owned(),
+                carrier: link.is_some_and(|link| link.up),
+                device: device.map(str::to_owned),
+                addresses,
+            }
         })
         .collect()
 }

@@ -47,7 +47,11 @@ fn virtual_routers(from: &Config, to: &Config) -> Vec<String> {
                 let is_same_place = kept.vrid == router.vrid
                     && to.interface(kept.interface).name == from.interface(router.interface).name
                     && kept.priority == router.priority
-                    && kept.addresses.iter().eq(router.addresses.iter());
+                    && kept.addresses.iter().eq(router.addresses.iter())
+                    // One that begins to preempt may take the addresses; one that speaks to others
+                    // hears nobody of before.
+                    && (router.preempt || !kept.preempt)
+                    && kept.peers.iter().eq(router.peers.iter());
                 if !is_same_place {
                     risks.push(format!("it moves virtual router {name}"));
                 }
@@ -134,6 +138,8 @@ authorized_keys = [
             (", \"10.0.9.2/24\"", "", "it takes an address from interface inside"),
             ("192.0.2.254", "192.0.2.253", "it takes away the route to"),
             ("vrid = 51", "vrid = 52", "it moves virtual router inside"),
+            ("vrid = 51", "vrid = 51\npreempt = true", "it moves virtual router inside"),
+            ("vrid = 51", "vrid = 51\npeers = [\"10.0.0.3\"]", "it moves virtual router inside"),
             ("8kY berta\"", "8kZ berta\"", "it takes away the ssh key berta"),
             ("[\"10.0.0.0/24\"]", "[\"10.0.0.0/25\"]", "ssh lets in nobody from 10.0.0.0/24 any more"),
             (

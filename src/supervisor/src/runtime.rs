@@ -42,6 +42,9 @@ const WAITING: usize = 64;
 struct Runtime {
     core: Core<Payload>,
     store: Store,
+    /// What the store names as the one to boot: read when the store has been written, not for every
+    /// status.
+    boots: Option<u32>,
     options: Options,
     orders: SyncSender<Order>,
     events: mpsc::Sender<Event<Payload>>,
@@ -108,6 +111,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
     let mut runtime = Runtime {
         core,
         outside: Outside::start(&options, store.clone()),
+        boots: store.current().unwrap_or_default(),
         store,
         orders,
         events,
@@ -152,7 +156,10 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
                 Some(event) => event,
                 None => continue,
             },
-            Some(event) = happened.recv() => event,
+            Some(event) = happened.recv() => {
+                runtime.boots = runtime.store.current().unwrap_or_default();
+                event
+            }
             sign = disturbed.recv(), if runtime.is_watched => {
                 // Without the watch, every look is a whole one.
                 runtime.is_watched = sign.is_some();

@@ -88,7 +88,7 @@ impl Runtime {
             firmware: self.firmware.clone(),
             configuration: Configuration {
                 generation: self.core.origin().generation(),
-                at_boot: self.store.current().unwrap_or_default(),
+                at_boot: self.boots,
                 digest: running.map(|running| running.digest.clone()).unwrap_or_default(),
                 unconfirmed,
             },

@@ -2,12 +2,11 @@
 //! `ipvsadm` in the same director.
 
 use anyhow::ensure;
-use mark21_lab::director::BOOT;
 use mark21_lab::tools::{ipvsadm, keepalived};
-use mark21_lab::{Director, Lab, Result, eventually};
+use mark21_lab::{Director, Lab, Result};
 
 use crate::figures::{PAIRS, Series, line, timed};
-use crate::memory::keepalived_configuration;
+use crate::memory::keepalived_instead;
 use crate::rules::largest;
 
 /// The server that changes, as `/proc/net/ip_vs` writes it (linux/net/netfilter/ipvs/ip_vs_ctl.c).
@@ -51,15 +50,7 @@ const TOOLS: &str = "export LD_LIBRARY_PATH=/run/tools; cd /run/tools;";
 
 /// keepalived instead of mark21d, with the same services.
 fn keepalived_reloads(director: &mut Director, saved: &str) -> Result<Series> {
-    director.root("kill -STOP $(pidof mark21d)")?;
-    director.tool("ipvsadm -C")?;
-    director.write("/run/keepalived.conf", &keepalived_configuration(saved)?)?;
-    director.tool("keepalived -f /run/keepalived.conf -p /run/k.pid -r /run/kv.pid -c /run/kc.pid")?;
-    eventually("keepalived's services", BOOT, || {
-        let count = director.tool("ipvsadm -Sn")?.lines().filter(|line| line.starts_with("-a")).count();
-        ensure!(count == 4096, "{count} real servers");
-        Ok(())
-    })?;
+    keepalived_instead(director, saved)?;
     let mut reload = Series::default();
     for number in 0..PAIRS {
         let weight = 2 + number % 2;

@@ -51,6 +51,19 @@ fn a_change_is_applied_proven_saved_and_then_answered() {
     assert_eq!(core.attempts.len(), 1, "nothing of the old one is kept");
 }
 
+/// nft is another program, and slow: an undisturbed box does not start it for a change of IPVS.
+#[test]
+fn no_change_is_the_one_that_pays_for_the_look_at_the_firewall() {
+    let now = Instant::now();
+    let mut core = settled(now);
+    for number in 2..40 {
+        assert_eq!(core.handle(now, commit(Confirmation::None)), [Command::Converge(LIVE)], "{number}");
+        assert_eq!(succeed(&mut core, now), [Command::Save { current: true }]);
+        assert_eq!(core.handle(now, Event::Saved(Ok(number))), [done(number, &["add 192.0.2.2/24"])]);
+    }
+    assert_eq!(core.handle(now + LOOK, Event::Tick), [Command::Converge(WHOLE)], "the next look does");
+}
+
 #[test]
 fn what_the_kernel_refuses_is_put_back_and_the_answer_says_why() {
     let now = Instant::now();
