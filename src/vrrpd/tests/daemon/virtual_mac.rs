@@ -74,15 +74,18 @@ fn it_answers_for_the_addresses_and_moves_with_them() {
     }
     // The box itself keeps its own, for everybody.
     for address in ["10.9.0.1", "fd09::1"] {
-        assert!(answers(&lab, address));
+        eventually("it answers", || answers(&lab, address));
         assert!(!neighbour(&lab, address).contains("00:00:5e"), "{}", neighbour(&lab, address));
     }
     // And what it sends from the virtual address teaches nobody its own.
     let root = std::env::var_os("MARK21_LAB_ROOT").expect("inside");
     ip(&format!("-n {} neigh flush dev eth0", lab.host(0)));
-    let mut ping = lab.command(0, "chroot");
-    ping.arg(root).args(["/bin/busybox", "ping", "-c", "1", "-W", "1", "-I", "10.9.0.99", "10.9.0.3"]);
-    assert!(ping.stdout(Stdio::null()).status().expect("ping").success());
+    let reaches_it = || {
+        let mut ping = lab.command(0, "chroot");
+        ping.arg(&root).args(["/bin/busybox", "ping", "-c", "1", "-W", "1", "-I", "10.9.0.99", "10.9.0.3"]);
+        ping.stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+    };
+    eventually("the neighbour answers", reaches_it);
     assert!(neighbour(&lab, "10.9.0.99").contains(MAC_4), "{}", neighbour(&lab, "10.9.0.99"));
 
     let bridge = |port: &str, mac: &str| {
@@ -93,7 +96,8 @@ fn it_answers_for_the_addresses_and_moves_with_them() {
     first.stop();
     eventually("the second is Active", || lab.has(1, "10.9.0.99") && lab.has(1, "fd09::99"));
     for (address, mac) in [("10.9.0.99", MAC_4), ("fd09::99", MAC_6)] {
-        assert!(answers(&lab, address) && neighbour(&lab, address).contains(mac));
+        eventually("it answers", || answers(&lab, address));
+        assert!(neighbour(&lab, address).contains(mac), "{}", neighbour(&lab, address));
         assert!(bridge("port-b", mac), "the bridge knows where it is");
     }
     assert_eq!(link(&lab, 0, "vrrp.7") + &link(&lab, 0, "vrrp6.7"), "", "they go with vrrpd");
