@@ -21,6 +21,9 @@ pub const EVERY: Duration = Duration::from_millis(25);
 /// Longest wait for the first answer, of an address that is there.
 const FIRST: Duration = Duration::from_secs(10);
 
+/// Shortest wait for a reply.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
+
 const ECHO_REPLY: u8 = 0;
 const ECHO_REQUEST: u8 = 8;
 
@@ -96,7 +99,8 @@ fn ask(mut socket: Socket, replies: &Mutex<Vec<Instant>>, is_over: &AtomicBool) 
         drop(socket.send(&request([high, low])));
         next = (next + EVERY).max(Instant::now());
         while let Some(left) = next.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-            drop(socket.set_read_timeout(Some(left)));
+            // Less than a microsecond would be taken for no limit at all.
+            drop(socket.set_read_timeout(Some(left.max(LEAST_WAIT))));
             let length = socket.read(&mut buffer).unwrap_or_default();
             if is_reply(buffer.get(..length).unwrap_or_default(), [high, low]) {
                 replies.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());

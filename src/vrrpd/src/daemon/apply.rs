@@ -101,6 +101,9 @@ impl Daemon {
             self.queue.look_at_group(group);
         }
         self.settle_all(now);
+        while !self.queue.virtual_macs.is_empty() {
+            self.switch_virtual_macs();
+        }
         self.start_tracking(now);
         sys::trim_memory();
         self.notifier.status(&self.summary());

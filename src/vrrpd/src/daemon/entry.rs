@@ -48,8 +48,8 @@ pub(crate) struct Entry {
     pub(crate) addresses_put_back: u64,
     /// Number of the macvlan that has its settings.
     pub(crate) virtual_mac_set_up: Option<u32>,
-    /// It gave up its addresses, and its macvlan does not know yet.
-    pub(crate) has_let_go: bool,
+    /// Its macvlan left groups, and the kernel is still to forget that.
+    pub(crate) has_left_groups: bool,
 }
 
 /// A virtual address on an interface.
@@ -96,7 +96,7 @@ impl Entry {
             last_transition: None,
             addresses_put_back: 0,
             virtual_mac_set_up: None,
-            has_let_go: false,
+            has_left_groups: false,
         }
     }
 

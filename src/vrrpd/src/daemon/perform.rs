@@ -100,7 +100,6 @@ impl Daemon {
                 }
                 Output::Acquire => {
                     has_acquired = true;
-                    self.queue.virtual_macs.push(index);
                     self.acquire(index);
                 }
                 Output::Release => {
@@ -158,7 +157,7 @@ impl Daemon {
     fn release(&mut self, index: usize) {
         let Some(entry) = self.routers.get_mut(index).and_then(Option::as_mut) else { return };
         entry.announcer.stop();
-        entry.has_let_go = true;
+        entry.has_left_groups = true;
         for held in std::mem::take(&mut entry.held) {
             self.let_go(index, &held);
         }

@@ -7,7 +7,7 @@
 //!
 //! A Backup must not take frames to the virtual MAC address (RFC 9568 section 6.4.2): its macvlan has
 //! no address and does not forward. Nor may it send from it, or switches would look for the address
-//! on its port: see [`Daemon::switch_virtual_macs`]. It stays up: to take one down makes the kernel
+//! on its port: see [`forget_groups`]. It stays up: to take one down makes the kernel
 //! wait for all processors, some 15 ms on a busy machine, and there may be hundreds.
 
 use std::collections::BTreeMap;
@@ -83,6 +83,11 @@ impl Daemon {
             for (setting, value) in ON_MACVLAN_V6 {
                 write(&format!("ipv6/conf/{name}/{setting}"), value);
             }
+            // A box that forwards has made it a member of the routers' group.
+            let forwarding = format!("ipv6/conf/{name}/forwarding");
+            if read(&forwarding).is_some_and(|value| value != "0") {
+                write(&forwarding, 0);
+            }
         }
         self.queue.virtual_macs.push(index);
         let before = self.changed.0.entry(lower.clone()).or_default();
@@ -100,38 +105,49 @@ impl Daemon {
     /// It forwards as the interface below does while the router is Active, and not otherwise. After
     /// all that is urgent.
     ///
-    /// Once its IPv6 addresses are off, the kernel tells the switches within the next second that it
-    /// has left their groups, by a frame from the virtual MAC address, which is another router's by
-    /// then. Switching IPv6 off and on again makes it forget that. Some at a time: each takes 0.3 ms.
+    /// Some at a time: each takes up to half a millisecond.
     pub(crate) fn switch_virtual_macs(&mut self) {
         let rest = self.queue.virtual_macs.len().min(MOST_SWITCHED);
         let rest = self.queue.virtual_macs.split_off(rest);
         for index in std::mem::replace(&mut self.queue.virtual_macs, rest) {
             let Some(entry) = self.routers.get_mut(index).and_then(Option::as_mut) else { continue };
-            let has_let_go = std::mem::take(&mut entry.has_let_go);
+            let has_left_groups = std::mem::take(&mut entry.has_left_groups);
             let Some(interface) = entry.virtual_mac(&self.interfaces) else { continue };
             let name = &interface.link.name;
             let is_active = entry.state() == State::Active;
+            // The kernel joins the anycast groups of an IPv6 address when it tells of the address, and
+            // when forwarding begins. Both at once, and it would leave only one of them.
+            let is_told = |held: &super::entry::Held| {
+                self.interfaces.find(held.address.interface, held.address.address).is_some()
+            };
+            if is_active && !entry.held.iter().all(is_told) {
+                continue;
+            }
             for family in ["ipv4", "ipv6"] {
                 let path = |name: &str| format!("{family}/conf/{name}/forwarding");
                 let Some(below) = read(&path(&entry.settings.key.interface)) else { continue };
                 write(&path(name), u8::from(is_active && below != "0"));
             }
-            let switch = format!("ipv6/conf/{name}/disable_ipv6");
-            if has_let_go && !is_active && read(&switch).is_some_and(|is_off| is_off == "0") {
-                write(&switch, 1);
-                write(&switch, 0);
+            if has_left_groups && !is_active {
+                forget_groups(name);
             }
         }
     }
 
     /// It is up as soon as it is there, and again when somebody took it down.
     pub(crate) fn check_virtual_mac(&mut self, index: usize) {
-        let Some(entry) = self.entry(index) else { return };
+        let Some(entry) = self.routers.get_mut(index).and_then(Option::as_mut) else { return };
         let is_below_up = self.interfaces.get(entry.interface).is_some_and(|below| below.link.is_up);
         let Some(interface) = entry.virtual_mac(&self.interfaces) else { return };
+        if entry.state() == State::Active && !self.queue.virtual_macs.contains(&index) {
+            // Its addresses may all be told of by now.
+            self.queue.virtual_macs.push(index);
+        }
         if is_below_up && !interface.link.is_up {
             let (number, name) = (interface.link.index, interface.link.name.clone());
+            // What it left while it was down is told when it comes up.
+            entry.has_left_groups = true;
+            self.queue.virtual_macs.push(index);
             let number = self.queue.requests.set_up(number);
             self.queue.asked(number, index, Asked::Link(name));
         }
@@ -187,6 +203,17 @@ fn missing(entry: &Entry, interfaces: &Interfaces) -> Option<u32> {
     entry.settings.virtual_mac.as_ref()?;
     let lower = interfaces.by_name(&entry.settings.key.interface)?.link.index;
     interfaces.virtual_mac(&entry.settings, lower).is_none().then_some(lower)
+}
+
+/// When addresses go, or forwarding, the kernel tells the switches within the next second that it has
+/// left their IPv6 groups, by a frame from the virtual MAC address, which is another router's by then.
+/// Switching IPv6 off and on again makes it forget that.
+fn forget_groups(name: &str) {
+    let switch = format!("ipv6/conf/{name}/disable_ipv6");
+    if read(&switch).is_some_and(|is_off| is_off == "0") {
+        write(&switch, 1);
+        write(&switch, 0);
+    }
 }
 
 fn read(path: &str) -> Option<String> {

@@ -32,14 +32,15 @@ pub(super) fn to_toml(top: &[Node]) -> Result<String, String> {
             "vrrp_sync_group" => group(&mut out, node),
             "vrrp_script" => script(&mut out, node),
             "vrrp_track_file" | "track_file" => file(&mut out, node),
-            "include" => comment(&mut out, &format!("include {}: import that file too", node.argument())),
-            "vrrp_track_process" | "track_process" => {
-                comment(
-                    &mut out,
-                    &format!("{}: a [[track_script]] with pidof(8) does it", node.words.join(" ")),
-                );
+            name => {
+                let line = node.words.join(" ");
+                match keywords::find(Block::Top, name) {
+                    Some(Fate::Same(_)) => {}
+                    Some(Fate::Different(why)) => put(&mut out, format_args!("# {line}: {why}")),
+                    Some(Fate::Refused(why)) => comment(&mut out, &format!("{line}: {why}")),
+                    None => comment(&mut out, &format!("{line}: not about VRRP, or not there")),
+                }
             }
-            name => comment(&mut out, &format!("{name}: not about VRRP, or not there")),
         }
     }
     Ok(out)

@@ -6,11 +6,15 @@ use std::fmt::Write;
 /// Where a keyword stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Block {
+    /// In no other.
+    Top,
     Global,
+    Announcing,
     Instance,
     Group,
     Script,
     File,
+    Process,
 }
 
 /// What becomes of it.
@@ -24,7 +28,7 @@ pub(super) enum Fate {
     Refused(&'static str),
 }
 
-use Block::{File, Global, Group, Instance, Script};
+use Block::{Announcing, File, Global, Group, Instance, Process, Script, Top};
 use Fate::{Different, Refused, Same};
 
 const GARP: &str = "addresses are announced at 0, 1, 5, 15, 30 and 60 s, then every `announce_refresh`";
@@ -40,8 +44,32 @@ const BFD: &str = "no BFD";
 const SOCKETS: &str = "socket buffers are sized for 1000 routers; an overrun means reading anew";
 const ALWAYS: &str = "always so";
 
+const STATIC: &str = "the network's configuration sets what is always there";
+const INCLUDE: &str = "import that file too";
+
 /// In the order of keepalived's manual.
 pub(super) const KEYWORDS: &[(Block, &str, Fate)] = &[
+    (Top, "global_defs", Same("[global]")),
+    (Top, "vrrp_instance", Same("[[virtual_router]]")),
+    (Top, "vrrp_sync_group", Same("[[sync_group]]")),
+    (Top, "vrrp_script", Same("[[track_script]]")),
+    (Top, "vrrp_track_file", Same("[[track_file]]")),
+    (Top, "track_file", Same("[[track_file]]")),
+    (Top, "garp_group", Different(RATE)),
+    (Top, "vrrp_track_process", Refused(PROCESS)),
+    (Top, "track_process", Refused(PROCESS)),
+    (Top, "track_group", Refused(STATIC)),
+    (Top, "static_ipaddress", Refused(STATIC)),
+    (Top, "static_routes", Refused(STATIC)),
+    (Top, "static_rules", Refused(STATIC)),
+    (Top, "bfd_instance", Refused(BFD)),
+    (Top, "linkbeat_use_polling", Different("the kernel tells of every link")),
+    (Top, "include", Different(INCLUDE)),
+    (Top, "includer", Different(INCLUDE)),
+    (Top, "includem", Different(INCLUDE)),
+    (Top, "includew", Different(INCLUDE)),
+    (Top, "includeb", Different(INCLUDE)),
+    (Top, "includea", Different(INCLUDE)),
     (Global, "router_id", Different("only used in keepalived's mail")),
     (Global, "notification_email", Refused(MAIL)),
     (Global, "notification_email_from", Refused(MAIL)),
@@ -164,6 +192,22 @@ pub(super) const KEYWORDS: &[(Block, &str, Fate)] = &[
     (Global, "json_version", Different("`vrrpd status --json` has one format")),
     (Global, "umask", Different("everything that is made is its owner's only")),
     (Global, "random_seed", Different("nothing is random")),
+    (Global, "nftables", Different(FILTER)),
+    (Global, "nftables_priority", Different(FILTER)),
+    (Global, "nftables_ifindex", Different(FILTER)),
+    (Global, "namespace_with_ipsets", Different(FILTER)),
+    (Global, "log_unknown_vrids", Different("they are counted: `stray_packets` of `vrrpd status --json`")),
+    (Global, "child_wait_time", Different("there is one process, and it lets go before it ends")),
+    (Global, "data_use_instance", Different("a `--run-directory` for each")),
+    (Global, "tmp_config_directory", Different("no file is written for it")),
+    (Global, "reload_file", Refused("systemd timers do it")),
+    (Global, "process_monitor_rcv_bufs", Refused(PROCESS)),
+    (Global, "process_monitor_rcv_bufs_force", Refused(PROCESS)),
+    (Global, "lvs_sync_daemon", Refused("vrrpd leaves IPVS alone; a `notify` program can start it")),
+    (Announcing, "garp_interval", Different(RATE)),
+    (Announcing, "gna_interval", Different(RATE)),
+    (Announcing, "interface", Different(RATE)),
+    (Announcing, "interfaces", Different(RATE)),
     (Instance, "state", Different("every router begins as Backup, an owner (priority 255) as Active")),
     (Instance, "interface", Same("interface")),
     (Instance, "virtual_router_id", Same("vrid")),
@@ -191,6 +235,12 @@ pub(super) const KEYWORDS: &[(Block, &str, Fate)] = &[
         "unicast_ttl",
         Different("TTL 255 is sent; `least_ttl` and `greatest_ttl` of a peer say what is accepted"),
     ),
+    (
+        Instance,
+        "old_unicast_checksum",
+        Different("both forms are accepted, and the peer's is sent: `checksum`"),
+    ),
+    (Instance, "unicast_fault_no_peer", Different("unicast without a peer is refused")),
     (Instance, "unicast_fault_no_peers", Different("unicast without a peer is refused")),
     (Instance, "check_unicast_src", Different(ALWAYS)),
     (Instance, "track_src_ip", Different("a router without its source address is at fault")),
@@ -291,6 +341,15 @@ pub(super) const KEYWORDS: &[(Block, &str, Fate)] = &[
     (File, "file", Same("path")),
     (File, "weight", Same("weight")),
     (File, "init_file", Refused("what writes the file makes it")),
+    (Process, "process", Refused(PROCESS)),
+    (Process, "param_match", Refused(PROCESS)),
+    (Process, "full_command", Refused(PROCESS)),
+    (Process, "weight", Refused(PROCESS)),
+    (Process, "quorum", Refused(PROCESS)),
+    (Process, "quorum_max", Refused(PROCESS)),
+    (Process, "delay", Refused(PROCESS)),
+    (Process, "fork_delay", Refused(PROCESS)),
+    (Process, "terminate_delay", Refused(PROCESS)),
 ];
 
 /// The fate of a keyword; `None` when keepalived has no such keyword that we know of.
@@ -303,11 +362,14 @@ pub(crate) fn table() -> String {
     let mut text = String::from("| where | keyword | in vrrpd | |\n|---|---|---|---|\n");
     for (block, keyword, fate) in KEYWORDS {
         let place = match block {
+            Top => "the file",
             Global => "global_defs",
+            Announcing => "garp_group",
             Instance => "vrrp_instance",
             Group => "vrrp_sync_group",
             Script => "vrrp_script",
             File => "track_file",
+            Process => "vrrp_track_process",
         };
         let (verdict, note) = match fate {
             Same(key) => ("same", format!("`{key}`")),

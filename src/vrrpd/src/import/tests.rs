@@ -42,30 +42,86 @@ fn no_keyword_is_listed_twice_and_none_that_is_widely_used_is_refused() {
     for (block, keyword, _) in keywords::KEYWORDS {
         assert!(seen.insert((*block, *keyword)), "{keyword}");
     }
-    for keyword in [
-        "state",
-        "interface",
-        "virtual_router_id",
-        "priority",
-        "advert_int",
-        "version",
-        "nopreempt",
-        "preempt_delay",
-        "virtual_ipaddress",
-        "virtual_ipaddress_excluded",
-        "auth_pass",
-        "unicast_peer",
-        "unicast_src_ip",
-        "garp_master_delay",
-        "garp_master_repeat",
-        "garp_master_refresh",
-        "garp_lower_prio_repeat",
-        "track_interface",
-        "track_script",
-        "notify",
-        "notify_master",
-    ] {
-        let fate = keywords::find(keywords::Block::Instance, keyword);
+    // What the facts of the field call widely used, wherever it stands.
+    let used: [(keywords::Block, &[&str]); 6] = [
+        (
+            keywords::Block::Top,
+            &["vrrp_instance", "vrrp_sync_group", "vrrp_script", "garp_group", "include", "global_defs"],
+        ),
+        (
+            keywords::Block::Global,
+            &[
+                "vrrp_version",
+                "vrrp_garp_master_delay",
+                "vrrp_garp_master_repeat",
+                "vrrp_garp_master_refresh",
+                "vrrp_garp_master_refresh_repeat",
+                "vrrp_garp_lower_prio_delay",
+                "vrrp_garp_lower_prio_repeat",
+                "vrrp_garp_interval",
+                "vrrp_gna_interval",
+                "vrrp_check_unicast_src",
+                "vrrp_notify_fifo",
+                "notify_fifo",
+                "script_user",
+                "enable_script_security",
+                "reload_check_config",
+            ],
+        ),
+        (keywords::Block::Announcing, &["garp_interval", "gna_interval", "interface", "interfaces"]),
+        (
+            keywords::Block::Instance,
+            &[
+                "state",
+                "interface",
+                "virtual_router_id",
+                "priority",
+                "advert_int",
+                "version",
+                "preempt",
+                "nopreempt",
+                "preempt_delay",
+                "virtual_ipaddress",
+                "virtual_ipaddress_excluded",
+                "authentication",
+                "auth_type",
+                "auth_pass",
+                "unicast_peer",
+                "unicast_src_ip",
+                "unicast_ttl",
+                "check_unicast_src",
+                "use_vmac",
+                "vmac_xmit_base",
+                "garp_master_delay",
+                "garp_master_repeat",
+                "garp_master_refresh",
+                "garp_master_refresh_repeat",
+                "garp_lower_prio_delay",
+                "garp_lower_prio_repeat",
+                "garp_interval",
+                "gna_interval",
+                "track_interface",
+                "track_script",
+                "notify",
+                "notify_master",
+                "notify_backup",
+                "notify_fault",
+                "notify_stop",
+            ],
+        ),
+        (
+            keywords::Block::Group,
+            &["group", "notify", "notify_master", "notify_backup", "notify_fault", "track_script"],
+        ),
+        (
+            keywords::Block::Script,
+            &["script", "interval", "timeout", "weight", "rise", "fall", "user", "init_fail"],
+        ),
+    ];
+    for (block, keyword) in
+        used.iter().flat_map(|(block, names)| names.iter().map(move |name| (*block, *name)))
+    {
+        let fate = keywords::find(block, keyword);
         assert!(!matches!(fate, None | Some(keywords::Fate::Refused(_))), "{keyword}");
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::lab::{Lab, eventually, ip};
 use crate::router;
@@ -84,12 +84,13 @@ fn a_watcher_that_stays_keeps_nobody_busy() {
     ip("-n idle-a link set eth0 up");
     hears(&mut watchers, "owner");
     // Announcements go at 0, 1 and 5 s; beside them there is an advertisement a second.
-    let before = vrrpd.effort();
+    let (before, begin) = (vrrpd.effort(), Instant::now());
     std::thread::sleep(Duration::from_secs(2));
-    let after = vrrpd.effort();
+    let (after, lasted) = (vrrpd.effort(), begin.elapsed());
     let (runs, time) = (after.0 - before.0, after.1 - before.1);
-    assert!(runs < 40, "given a processor {runs} times in 2 s");
-    assert!(time < Duration::from_millis(100), "on a processor for {time:?} in 2 s");
+    // A loop without a rest is on a processor all the time, or given one thousands of times.
+    assert!(runs < 20 * (lasted.as_secs() + 1), "given a processor {runs} times in {lasted:?}");
+    assert!(time < lasted / 4, "on a processor for {time:?} in {lasted:?}");
     drop((silent, slow));
     vrrpd.stop();
 }

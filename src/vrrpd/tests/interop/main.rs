@@ -5,6 +5,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod page;
 mod power;
 mod virtual_mac;
 

@@ -41,9 +41,11 @@ fn ten_times_both_at_once_and_nobody_flaps() {
         assert!(second <= most(ours), "round {round}: vrrpd {second} times");
         // The neighbour knows the right one, without having asked.
         let root = std::env::var_os("MARK21_LAB_ROOT").expect("inside");
-        let mut ping = lab.command(2, "chroot");
-        ping.arg(root).args(["/bin/busybox", "ping", "-c", "1", "-W", "1", address]);
-        assert!(ping.stdout(std::process::Stdio::null()).status().expect("ping").success(), "round {round}");
+        eventually("the neighbour has an answer", || {
+            let mut ping = lab.command(2, "chroot");
+            ping.arg(&root).args(["/bin/busybox", "ping", "-c", "1", "-W", "1", address]);
+            ping.stdout(std::process::Stdio::null()).status().is_ok_and(|status| status.success())
+        });
         let active = if theirs > ours { 0 } else { 1 };
         let link = output(&format!("-n {} link show eth0", lab.host(active)));
         let mac = link.split_whitespace().skip_while(|word| *word != "link/ether").nth(1).expect("a MAC");
