@@ -14,7 +14,7 @@ use crate::client::{self, Via};
 use crate::command::{Command, Line};
 use crate::exit::Code;
 use crate::session::{Asker, Session};
-use crate::{editor, password, prompt, setup, terminal, top};
+use crate::{editor, foreign, password, prompt, setup, terminal, top};
 
 /// How long the console waits for mark21d before it greets all the same.
 const START_PATIENCE: Duration = Duration::from_secs(15);
@@ -173,6 +173,9 @@ pub(crate) fn read(line: Result<&str, Failure>) -> Result<Option<Line>, Failure>
     let words = shlex::split(line?).ok_or_else(|| usage("a quote is not closed".into()))?;
     if words.is_empty() {
         return Ok(None);
+    }
+    if let Some(failure) = foreign::failure(&words) {
+        return Err(failure);
     }
     match Line::try_parse_from(words) {
         Ok(line) => Ok(Some(line)),

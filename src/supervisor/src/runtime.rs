@@ -114,7 +114,12 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         census: None,
         waiting: Vec::new(),
         firmware: firmware::read(Path::new("/etc/os-release")),
-        boot: Boot { kernel_to_supervisor_ms: millis(started), kernel_to_proven_ms: None, reset },
+        boot: Boot {
+            kernel_to_supervisor_ms: millis(started),
+            kernel_to_proven_ms: None,
+            uptime_s: 0,
+            reset,
+        },
         watchdog: Watchdog::arm(&options.watchdog),
         bus,
         companion,
