@@ -98,7 +98,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         crate::log::error(format_args!("{}", chain(&error)));
     }
     let (attempts, standing) = load::attempts(&store, &mut Tryout::default());
-    let forgotten = rescue::forgotten(wish, &options.run, load::passwords(&attempts))?;
+    let forgotten = rescue::forgotten(wish, &options.run, load::passwords(&attempts));
     let reset = reset::read(Path::new(reset::BOOT_STATUS));
     crate::log::note(format_args!("the machine started because: {}", reset.words()));
     for problem in &standing {
