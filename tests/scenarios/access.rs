@@ -212,7 +212,7 @@ fn nobody_else_gets_in_and_a_session_gets_nowhere_else() {
 
         let host = format!("admin@{DIRECTOR}");
         let root = format!("root@{DIRECTOR}");
-        let refusals: [(&str, &[&str], &str); 7] = [
+        let refusals: [(&str, &[&str], &str); 9] = [
             ("another key", &["-F", OTHERS, &host, "status"], "Permission denied"),
             (
                 "a password",
@@ -220,7 +220,9 @@ fn nobody_else_gets_in_and_a_session_gets_nowhere_else() {
                 "Permission denied",
             ),
             ("root", &[&root, "status"], "Permission denied"),
-            ("a shell", &[&host, "sh"], "unrecognized subcommand"),
+            ("a shell", &[&host, "sh"], "Usage: mark21 show"),
+            ("another shell", &[&host, "ash"], "unrecognized subcommand"),
+            ("the console's shell", &[&host, "shell"], "on the serial line alone"),
             ("a shell behind a command", &[&host, "status; id"], "error"),
             ("a session in a session", &[&host, "ssh-session"], "this is one already"),
             ("the way to a real server", &["-W", "10.21.0.12:21", &host], "prohibited"),

@@ -25,6 +25,7 @@ mod survival;
 mod watchdog;
 
 // A person at the serial line.
+mod backup;
 mod console;
 mod hands;
 mod rescue;

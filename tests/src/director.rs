@@ -47,6 +47,8 @@ pub struct Boot {
     pub record: bool,
     /// Programs on a disk beside the director's own; see [`tools`](crate::tools).
     pub tools: Vec<PathBuf>,
+    /// The image of a USB stick that is plugged in.
+    pub stick: Option<PathBuf>,
     /// Where its network cards are.
     pub wiring: Wiring,
     /// With a hardware watchdog, which resets a machine whose supervisor stands still.
@@ -101,6 +103,7 @@ impl Boot {
             memory: 256,
             record: false,
             tools: Vec::new(),
+            stick: None,
             wiring: Wiring::default(),
             watchdog: true,
         }
@@ -155,6 +158,7 @@ impl Director {
             memory: boot.memory,
             record: boot.record.then_some(&*record),
             tools: tools.as_deref(),
+            stick: boot.stick.as_deref(),
             firmware,
             kernel: &kernel,
             wiring: boot.wiring,

@@ -61,6 +61,8 @@ pub struct Machine<'a> {
     pub record: Option<&'a Path>,
     /// A second disk, read-only.
     pub tools: Option<&'a Path>,
+    /// A USB stick.
+    pub stick: Option<&'a Path>,
     /// What starts it.
     pub firmware: Firmware,
     /// For [`Firmware::Direct`]: the directory with `vmlinux`, `initrd` and `cmdline`.
@@ -128,6 +130,11 @@ impl Qemu {
         if let Some(tools) = machine.tools {
             option("-drive", format!("if=none,id=tools,format=raw,readonly=on,file={}", tools.display()));
             option("-device", "virtio-blk-pci,drive=tools".into());
+        }
+        if let Some(stick) = machine.stick {
+            option("-device", "qemu-xhci".into());
+            option("-drive", format!("if=none,id=stick,format=raw,file={}", stick.display()));
+            option("-device", "usb-storage,drive=stick".into());
         }
         option("-chardev", socket("console") + &log);
         option("-serial", "chardev:console".into());

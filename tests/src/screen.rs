@@ -136,6 +136,68 @@ impl Screen {
         })
     }
 
+    /// Waits until the last line has a text, as a question or a prompt.
+    ///
+    /// # Errors
+    /// When it does not come in time.
+    pub fn wait_last(&self, text: &str) -> Result {
+        eventually(&format!("{text:?} on the last line"), self.limit, || {
+            let screen = self.text()?;
+            ensure!(screen.lines().last().is_some_and(|last| last.contains(text)), "the screen is\n{screen}");
+            Ok(())
+        })
+    }
+
+    /// Gives a command below what is there already, turning pages, and waits for its answer and the
+    /// next prompt.
+    ///
+    /// # Errors
+    /// When the answer does not come in time.
+    pub fn say(&self, line: &str, answer: &str) -> Result {
+        self.wait_last(">")?;
+        let before = self.history()?.lines().count();
+        self.line(line)?;
+        eventually(&format!("{line}: {answer:?}"), self.limit, || {
+            let text = self.history()?;
+            let new = text.lines().skip(before).collect::<Vec<_>>().join("\n");
+            let last = text.lines().last().unwrap_or_default();
+            if last.starts_with(MORE) {
+                self.letters(" ")?;
+                bail!("there are more pages");
+            }
+            ensure!(new.contains(answer) && last.ends_with('>'), "the screen is\n{}", self.text()?);
+            Ok(())
+        })
+    }
+
+    /// What `?` shows behind a line, on an empty screen.
+    ///
+    /// # Errors
+    /// When it does not show `answer`.
+    pub fn help(&self, line: &str, answer: &str) -> Result<String> {
+        self.fresh()?;
+        self.letters(line)?;
+        self.letters("?")?;
+        let shown = eventually(answer, self.limit, || {
+            let screen = self.text()?;
+            let last = screen.lines().last().unwrap_or_default();
+            ensure!(screen.contains(answer) && last.ends_with(line.trim_end()), "the screen is\n{screen}");
+            Ok(screen)
+        })?;
+        self.fresh()?;
+        Ok(shown)
+    }
+
+    /// All that the terminal has shown and keeps, without empty lines below.
+    ///
+    /// # Errors
+    /// When tmux is gone.
+    pub fn history(&self) -> Result<String> {
+        let text = self.tmux(&["capture-pane", "-p", "-S", "-"])?;
+        let text: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
+        Ok(text.join("\n"))
+    }
+
     /// Gives a command on an empty screen, and waits for its answer and the next prompt; gives the
     /// screen, from the prompt on. The first of several pages is left as it is.
     ///
@@ -155,9 +217,8 @@ impl Screen {
             ensure!(screen.contains(answer) && is_over, "the screen is\n{screen}");
             Ok(screen)
         })?;
-        for shown in screen.lines() {
-            ensure!(shown.chars().count() <= 80, "{line}: {shown}");
-        }
+        let is_error = screen.lines().any(|shown| shown.starts_with("error: "));
+        ensure!(!is_error || screen.contains("\nhint: "), "no word on what to do next:\n{screen}");
         Ok(screen)
     }
 
@@ -174,8 +235,9 @@ impl Screen {
             } else if last.ends_with('>') && screen.lines().count() == 1 {
                 return Ok(());
             } else {
-                // Ctrl-C forgets a line, Ctrl-L empties the screen.
-                self.press(&["C-c", "C-l"])?;
+                // Ctrl-U forgets a line, Ctrl-L empties the screen. Neither ends a command, should one
+                // of them come late.
+                self.press(&["C-u", "C-l"])?;
             }
             bail!("the screen is\n{screen}")
         })

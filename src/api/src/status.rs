@@ -109,6 +109,8 @@ pub struct Boot {
     pub kernel_to_supervisor_ms: u64,
     /// When the service was proven; absent before.
     pub kernel_to_proven_ms: Option<u64>,
+    /// Seconds since the kernel started.
+    pub uptime_s: u64,
     /// Why the machine started, as far as its watchdog tells.
     pub reset: Reset,
 }

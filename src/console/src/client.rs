@@ -89,5 +89,5 @@ pub(crate) fn called(error: &zbus::Error) -> Failure {
         zbus::Error::MethodError(_, Some(text), _) => text.clone(),
         other => other.to_string(),
     };
-    Failure::new(Code::Failed, text, "")
+    Failure::new(Code::Failed, text, "status and log tell more")
 }

@@ -50,7 +50,7 @@ pub(crate) enum Top {
 /// One line of the console or of the machine port.
 #[derive(Debug, Parser)]
 #[command(name = "mark21", no_binary_name = true, max_term_width = 80)]
-#[command(help_template = "{subcommands}", subcommand_help_heading = "Commands")]
+#[command(help_template = "{subcommands}", subcommand_help_heading = "Commands", infer_subcommands = true)]
 pub(crate) struct Line {
     /// Answer as one JSON object.
     #[arg(long, global = true)]
@@ -65,7 +65,7 @@ pub(crate) enum Command {
     /// Show what the box does, and what is wrong with it.
     Status,
     /// Show one thing in detail.
-    #[command(subcommand)]
+    #[command(subcommand, alias = "sh")]
     Show(Show),
     /// List the configurations that ran.
     Generations,
@@ -279,7 +279,17 @@ pub(crate) struct Whom {
 /// What can be shown in detail.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Show {
+    /// The ports to the networks, and their addresses.
+    Interfaces,
+    /// The services and their real servers: weights and connections.
+    Services,
+    /// Who is Active, and the virtual addresses.
+    #[command(alias = "vrrp")]
+    VirtualRouters,
+    /// The firmware, and how long it runs.
+    Version,
     /// A configuration's text.
+    #[command(alias = "running-config")]
     Configuration {
         /// A generation, `running` or `draft`.
         #[arg(default_value = "running")]

@@ -52,8 +52,8 @@ pub(crate) fn at(line: &str, names: &Names) -> (usize, Vec<Candidate>) {
     let (before, partial) = line.split_at_checked(start).unwrap_or(("", line));
     let words: Vec<&str> = before.split_whitespace().collect();
     let mut all = match words.split_first() {
-        Some((&"set", words)) => in_the_file(words, names, Purpose::Set),
-        Some((&"delete", words)) => in_the_file(words, names, Purpose::Delete),
+        Some((first, words)) if is_short_for(first, "set") => in_the_file(words, names, Purpose::Set),
+        Some((first, words)) if is_short_for(first, "delete") => in_the_file(words, names, Purpose::Delete),
         _ => in_the_commands(&words, partial, names),
     };
     all.retain(|candidate| candidate.text.starts_with(partial) || candidate.is_kind());
@@ -66,7 +66,7 @@ fn in_the_commands(words: &[&str], partial: &str, names: &Names) -> Vec<Candidat
     let mut positional: Vec<&str> = Vec::new();
     let mut option = None;
     for word in words {
-        if let Some(inner) = command.find_subcommand(word) {
+        if let Some(inner) = subcommand(command, word) {
             command = inner;
         } else if option.take().is_some() {
             // The word is that option's value.
@@ -98,6 +98,18 @@ fn in_the_commands(words: &[&str], partial: &str, names: &Names) -> Vec<Candidat
         all.extend(flags);
     }
     all
+}
+
+/// By its name, or a beginning that no other one has, as clap takes it.
+fn subcommand<'a>(command: &'a clap::Command, word: &str) -> Option<&'a clap::Command> {
+    command.find_subcommand(word).or_else(|| {
+        let mut begun = command.get_subcommands().filter(|inner| inner.get_name().starts_with(word));
+        begun.next().filter(|_| begun.next().is_none())
+    })
+}
+
+fn is_short_for(word: &str, name: &str) -> bool {
+    subcommand(&Line::command(), word).is_some_and(|command| command.get_name() == name)
 }
 
 /// The values of an argument that the box knows.
@@ -208,9 +220,13 @@ mod tests {
 
     #[test]
     fn every_place_offers_what_may_stand_there() {
-        let cases: [(&str, &[&str]); 16] = [
+        let cases: [(&str, &[&str]); 20] = [
             ("ver", &["verify"]),
-            ("show s", &["server-config"]),
+            ("show se", &["services", "server-config"]),
+            ("sh ver", &["version"]),
+            ("del service ", &["ftp", "web"]),
+            ("res", &["restore", "resign"]),
+            ("capture ", &["outside", "inside", "sync"]),
             ("show server-config ", &["ftp", "web"]),
             ("drain ftp ", &["10.0.0.11", "10.0.0.12"]),
             ("drain web 10", &["10.0.0.11"]),

@@ -19,6 +19,8 @@ mod difference;
 mod draft;
 mod editor;
 mod exit;
+mod filter;
+mod foreign;
 mod lines;
 mod login;
 mod password;

@@ -14,7 +14,7 @@ use crate::client::{self, Via};
 use crate::command::{Command, Line};
 use crate::exit::Code;
 use crate::session::{Asker, Session};
-use crate::{editor, password, prompt, setup, terminal, top};
+use crate::{editor, foreign, password, prompt, setup, terminal, top};
 
 /// How long the console waits for mark21d before it greets all the same.
 const START_PATIENCE: Duration = Duration::from_secs(15);
@@ -174,21 +174,34 @@ pub(crate) fn read(line: Result<&str, Failure>) -> Result<Option<Line>, Failure>
     if words.is_empty() {
         return Ok(None);
     }
+    if let Some(failure) = foreign::failure(&words) {
+        return Err(failure);
+    }
+    let first = words.first().cloned().unwrap_or_default();
     match Line::try_parse_from(words) {
         Ok(line) => Ok(Some(line)),
-        Err(error) => Err(refused(&error)),
+        Err(error) => Err(refused(&error, &first)),
     }
 }
 
 /// What clap says of a line, without the usage that a person at a prompt did not ask for.
-fn refused(error: &clap::Error) -> Failure {
+fn refused(error: &clap::Error, first: &str) -> Failure {
     let text = error.render().to_string();
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Failure::new(Code::Done, text.trim_end(), "");
     }
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    // What is missing, and what may stand there, comes in lines of its own behind the first.
+    let message: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let message = message.join(" ");
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
-    Failure::new(Code::Usage, message, tip.unwrap_or("type help for the commands"))
+    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
+    let hint = match (tip, usage, error.kind()) {
+        (Some(tip), _, _) => tip.to_owned(),
+        (None, Some(usage), _) => format!("it goes: {usage}"),
+        (None, None, ErrorKind::InvalidSubcommand) => "type help for the commands".to_owned(),
+        (None, None, _) => format!("{first} --help tells how it goes"),
+    };
+    Failure::new(Code::Usage, message.trim_start_matches("error: "), hint)
 }
 
 fn usage(message: String) -> Failure {
@@ -272,6 +285,21 @@ mod tests {
         assert_eq!(failure.code, Code::Usage);
         assert!(failure.message.contains("statsu"), "{}", failure.message);
         assert!(failure.hint.contains("'status'"), "{}", failure.hint);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_the_way_it_goes() {
+        let cases = [
+            ("traceroute", "not provided: <HOST>", "it goes: traceroute"),
+            ("drain ftp", "not provided: <SERVER>", "it goes: drain"),
+            ("log -n many", "invalid value 'many'", "log --help"),
+            ("show firewool", "unrecognized subcommand 'firewool'", "'firewall'"),
+        ];
+        for (line, message, hint) in cases {
+            let failure = read(Ok(line)).expect_err(line);
+            assert!(failure.message.contains(message), "{line}: {}", failure.message);
+            assert!(failure.hint.contains(hint), "{line}: {}", failure.hint);
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ use crate::command::{Command, Line, Version};
 use crate::complete::{self, Names};
 use crate::exit::Code;
 use crate::session::Session;
-use crate::{client, lines, shell, terminal};
+use crate::{client, filter, lines, shell, terminal};
 
 /// A prompt at which no line is ended for so long is left: its user has gone away. An
 /// unconfirmed change goes back by itself; the draft stays.
@@ -131,6 +131,7 @@ fn watch_for_idleness() -> Arc<Mutex<Option<Instant>>> {
 
 /// Carries out a line; whether the console goes on.
 fn obey(session: &Session, line: &str) -> io::Result<bool> {
+    let (line, filter) = filter::split(line);
     let result = match lines::read(Ok(line)) {
         Ok(None) => return Ok(true),
         Ok(Some(Line { command: Command::Exit, .. })) => return Ok(false),
@@ -149,7 +150,7 @@ fn obey(session: &Session, line: &str) -> io::Result<bool> {
         Err(failure) => Err(failure),
     };
     let text = match result {
-        Ok(answer) => answer.text,
+        Ok(answer) => filter.map(|filter| filter.apply(&answer.text)).unwrap_or(answer.text),
         Err(failure) => failure.to_string(),
     };
     if !text.is_empty() {

@@ -102,6 +102,20 @@ mod tests {
             "\"",
             "reboot now",
             "factory-reset --force",
+            "traceroute nowhere",
+            "traceroute 192.0.2.1 -m 100",
+            "capture",
+            "capture outside --packets 0",
+            "capture outside --host nowhere",
+            "restore a --usb b",
+            "backup a b",
+            "load --usb a b",
+            "shell id",
+            "conf t",
+            "wr mem",
+            "no shutdown",
+            "s",
+            "show c",
         ]
         .map(str::to_owned)
         .into();

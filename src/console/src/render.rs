@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
+use mark21_config::Spelled;
+
 use mark21_api::status::{Change, Firewall, Generation, Reset, Status, VirtualRouter};
 
 /// Longest comment that fits beside the rest of a generation's line.
@@ -110,6 +112,38 @@ pub(crate) fn status(status: &Status) -> String {
         let _ = write!(text, "\nPROBLEM {}: {}", problem.subject, problem.text);
     }
     around(&mut text, status);
+    interfaces(&mut text, status);
+    virtual_routers(&mut text, status);
+    services(&mut text, status);
+    text
+}
+
+/// One part of the status, or why there is nothing of it.
+pub(crate) fn part(status: &Status, write: fn(&mut String, &Status), nothing: &str) -> String {
+    let mut text = String::new();
+    write(&mut text, status);
+    match text.strip_prefix('\n') {
+        Some(text) => text.to_owned(),
+        None => nothing.to_owned(),
+    }
+}
+
+/// The firmware and its start.
+pub(crate) fn version(status: &Status) -> String {
+    let firmware = &status.firmware;
+    format!(
+        "Mark21 {} on {}\nbuild {}, of commit {}\nup {}; started because {}",
+        firmware.version,
+        status.hostname,
+        firmware.build,
+        firmware.commit,
+        Spelled(Duration::from_secs(status.boot.uptime_s)),
+        status.boot.reset.words(),
+    )
+}
+
+/// The interfaces, each behind a line feed.
+pub(crate) fn interfaces(text: &mut String, status: &Status) {
     for interface in &status.interfaces {
         let device = interface.device.as_deref().unwrap_or("no device");
         let carrier = if interface.carrier { "up" } else { "DOWN" };
@@ -118,11 +152,19 @@ pub(crate) fn status(status: &Status) -> String {
             let _ = write!(text, "\n    {address}");
         }
     }
+}
+
+/// The virtual routers, each behind a line feed.
+pub(crate) fn virtual_routers(text: &mut String, status: &Status) {
     for router in &status.virtual_routers {
         let VirtualRouter { name, device, vrid, state, priority, .. } = router;
         let _ = write!(text, "\nvirtual router {name} ({device}, vrid {vrid}, priority {priority}) {state}");
         let _ = write!(text, "\n    {}", router.addresses.join(", "));
     }
+}
+
+/// The services, each behind a line feed.
+pub(crate) fn services(text: &mut String, status: &Status) {
     for service in &status.services {
         let _ = write!(text, "\nservice {} ({}", service.name, service.kind);
         if let Some(mark) = service.mark {
@@ -146,5 +188,4 @@ pub(crate) fn status(status: &Status) -> String {
             }
         }
     }
-    text
 }

@@ -122,7 +122,30 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
 }
 
 async fn show(show: &Show, session: &Session) -> Result<Answer, Failure> {
+    let status = match show {
+        Show::Interfaces | Show::Services | Show::VirtualRouters | Show::Version => session.status().await?,
+        Show::Configuration { .. } | Show::Firewall | Show::ServerConfig { .. } => Status::default(),
+    };
+    let done = |text: String, value| Ok(Answer { text, value, code: Code::Done });
     match show {
+        Show::Interfaces => {
+            let text =
+                render::part(&status, render::interfaces, "no interface is configured; setup asks for them");
+            done(text, json!({ "interfaces": status.interfaces, "ports": status.ports }))
+        }
+        Show::Services => {
+            let text =
+                render::part(&status, render::services, "no service is configured; setup asks for one");
+            done(text, json!({ "services": status.services }))
+        }
+        Show::VirtualRouters => {
+            let nothing = "no virtual router is configured: this box is alone";
+            let text = render::part(&status, render::virtual_routers, nothing);
+            done(text, json!({ "virtual_routers": status.virtual_routers }))
+        }
+        Show::Version => {
+            done(render::version(&status), json!({ "firmware": status.firmware, "boot": status.boot }))
+        }
         Show::Configuration { version } => {
             let text = session.text(*version).await?;
             let value = json!({ "version": version.to_string(), "text": text });

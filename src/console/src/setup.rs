@@ -24,6 +24,8 @@ use written::{of_the_other, text};
 /// What was answered, in words that have been found good.
 #[derive(Clone, Debug, Default)]
 struct Answers {
+    /// The machine's ports, which are no answer but what some are chosen from.
+    ports: Vec<String>,
     role: Role,
     hostname: String,
     outside: String,
@@ -96,7 +98,7 @@ const QUESTIONS: &[Question] = &[
     Question {
         text: "The port to the clients?",
         applies: ALWAYS,
-        default: |_| "eth0".into(),
+        default: |answers| answers.ports.first().cloned().unwrap_or_else(|| "eth0".into()),
         take: |answers, text| {
             Device::read(text).map_err(words)?;
             answers.outside = text.into();
@@ -151,7 +153,10 @@ const QUESTIONS: &[Question] = &[
     Question {
         text: "The port to the real servers?",
         applies: ALWAYS,
-        default: |_| "eth1".into(),
+        default: |answers| {
+            let other = answers.ports.iter().find(|port| **port != answers.outside);
+            other.cloned().unwrap_or_else(|| "eth1".into())
+        },
         take: |answers, text| {
             Device::read(text).map_err(words)?;
             if text == answers.outside {
@@ -248,7 +253,14 @@ const QUESTIONS: &[Question] = &[
 /// Asks, and writes the draft.
 pub(crate) fn run(session: &Session) -> Result<Answer, Failure> {
     println!("An empty answer takes what stands in brackets; Ctrl-D gives up.\n");
-    let mut answers = Answers::default();
+    let ports = wait_for(session.status())?.ports;
+    if !ports.is_empty() {
+        println!("This machine's ports:");
+        ports.iter().for_each(|port| println!("  {:<8} {}", port.device, port.mac));
+        println!();
+    }
+    let ports = ports.into_iter().map(|port| port.device).collect();
+    let mut answers = Answers { ports, ..Answers::default() };
     for question in QUESTIONS {
         if (question.applies)(&answers) {
             put(question, &mut answers)?;

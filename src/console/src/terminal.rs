@@ -231,24 +231,37 @@ fn stdin() -> impl Read {
 /// Nobody is there any more.
 pub(crate) fn page(text: &str) -> io::Result<()> {
     let (columns, rows) = size();
-    let pages = pages(text, columns.into(), usize::from(rows).saturating_sub(1).max(1));
+    let rows = usize::from(rows).saturating_sub(1).max(1);
     let mut out = io::stdout();
-    for (number, lines) in pages.iter().enumerate() {
-        for line in lines {
-            writeln!(out, "{line}")?;
-        }
-        if number + 1 == pages.len() {
-            break;
-        }
-        write!(out, "-- more: space for the next page, q to end --")?;
-        out.flush()?;
-        let key = key()?;
-        write!(out, "\r\x1b[K")?;
-        if matches!(key, b'q' | b'Q' | INTERRUPT | 27) {
-            break;
-        }
-    }
+    paged(text, (columns.into(), rows), &mut out, key)?;
     out.flush()
+}
+
+/// A line that wraps counts as often as it does.
+fn paged(
+    text: &str,
+    (columns, rows): (usize, usize),
+    out: &mut impl Write,
+    mut key: impl FnMut() -> io::Result<u8>,
+) -> io::Result<()> {
+    let mut room = rows;
+    for (number, line) in text.lines().enumerate() {
+        let height = line.chars().count().div_ceil(columns).max(1);
+        if height > room && number != 0 {
+            write!(out, "-- more: space for the next page, Enter for a line, q to end --")?;
+            out.flush()?;
+            let key = key()?;
+            write!(out, "\r\x1b[K")?;
+            room = match key {
+                b'q' | b'Q' | INTERRUPT | ESCAPE => return Ok(()),
+                b'\r' | b'\n' => height,
+                _ => rows,
+            };
+        }
+        writeln!(out, "{line}")?;
+        room = room.saturating_sub(height);
+    }
+    Ok(())
 }
 
 fn key() -> io::Result<u8> {
@@ -260,34 +273,30 @@ fn key() -> io::Result<u8> {
     }
 }
 
-/// Lines in pages; a line that wraps counts as often as it does.
-fn pages(text: &str, columns: usize, rows: usize) -> Vec<Vec<&str>> {
-    let mut pages = vec![Vec::new()];
-    let mut used = 0;
-    for line in text.lines() {
-        let height = line.chars().count().div_ceil(columns).max(1);
-        if used + height > rows && used != 0 {
-            pages.push(Vec::new());
-            used = 0;
-        }
-        used += height;
-        if let Some(page) = pages.last_mut() {
-            page.push(line);
-        }
-    }
-    pages
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_page_holds_as_many_rows_as_the_terminal() {
+    fn a_page_holds_as_many_rows_as_the_terminal_and_enter_is_a_line() {
         let text = "1\n2\n3\nlong line\n5";
-        assert_eq!(pages(text, 80, 23), [["1", "2", "3", "long line", "5"].to_vec()]);
-        assert_eq!(pages(text, 80, 2), [vec!["1", "2"], vec!["3", "long line"], vec!["5"]]);
-        assert_eq!(pages(text, 5, 2), [vec!["1", "2"], vec!["3"], vec!["long line"], vec!["5"]]);
+        let shown = |size: (usize, usize), keys: &[u8]| {
+            let mut out = Vec::new();
+            let mut keys = keys.iter();
+            paged(text, size, &mut out, || Ok(*keys.next().expect("no more keys are wanted")))
+                .expect("shown");
+            let out = String::from_utf8(out).expect("text");
+            out.lines()
+                .map(|line| line.rsplit("\x1b[K").next().unwrap_or_default().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let all = ["1", "2", "3", "long line", "5"];
+        assert_eq!(shown((80, 23), b""), all);
+        assert_eq!(shown((80, 2), b"  "), all);
+        assert_eq!(shown((80, 2), b"\r\r "), all);
+        assert_eq!(shown((5, 2), b"   "), all, "the long line is two rows");
+        assert_eq!(shown((80, 2), b" q"), ["1", "2", "3", "long line", ""]);
+        assert_eq!(shown((80, 2), b"\x03"), ["1", "2", ""]);
     }
 
     #[test]

@@ -7,7 +7,6 @@
 //! and the services go on meanwhile.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use crate::files;
@@ -58,32 +57,28 @@ pub(crate) fn reset(rescue: Option<Rescue>, run: &Path, store: &Store) -> Result
 }
 
 /// The passwords' hashes that open nothing, out of those that the configurations of this start
-/// have.
-///
-/// # Errors
-/// They cannot be kept for the next start of mark21d, which would then forget the new one too.
+/// have. Where they cannot be kept, the next start of mark21d forgets the new one too.
 pub(crate) fn forgotten(
     rescue: Option<Rescue>,
     run: &Path,
     known: impl Iterator<Item = String>,
-) -> io::Result<Vec<String>> {
+) -> Vec<String> {
     if rescue != Some(Rescue::ForgetPasswords) {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let path = run.join(FORGOTTEN);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let hashes: Vec<String> = known.collect();
-            crate::log::announce(format_args!(
-                "the passwords are forgotten at the boot menu: the console asks for a new one"
-            ));
-            let text: String = hashes.iter().map(|hash| format!("{hash}\n")).collect();
-            files::replace(&path, &text, 0o600)?;
-            Ok(hashes)
-        }
-        Err(error) => Err(error),
+    if let Ok(text) = fs::read_to_string(&path) {
+        return text.lines().map(str::to_owned).collect();
     }
+    let hashes: Vec<String> = known.collect();
+    crate::log::announce(format_args!(
+        "the passwords are forgotten at the boot menu: the console asks for a new one"
+    ));
+    let text: String = hashes.iter().map(|hash| format!("{hash}\n")).collect();
+    if let Err(error) = files::replace(&path, &text, 0o600) {
+        crate::log::error(format_args!("{}: {error}", path.display()));
+    }
+    hashes
 }
 
 #[cfg(test)]
@@ -129,9 +124,8 @@ mod tests {
         let forget = |known: &str| {
             forgotten(Some(Rescue::ForgetPasswords), run.path(), [known.to_owned()].into_iter())
         };
-        assert_eq!(forget("$6$old").expect("it is kept"), ["$6$old"]);
-        assert_eq!(forget("$6$new").expect("it was done before"), ["$6$old"]);
-        let nothing = forgotten(None, run.path(), ["$6$old".to_owned()].into_iter());
-        assert!(nothing.expect("nothing is asked for").is_empty());
+        assert_eq!(forget("$6$old"), ["$6$old"]);
+        assert_eq!(forget("$6$new"), ["$6$old"], "it was done before");
+        assert!(forgotten(None, run.path(), ["$6$old".to_owned()].into_iter()).is_empty());
     }
 }

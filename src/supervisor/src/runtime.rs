@@ -101,7 +101,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         crate::log::error(format_args!("{}", chain(&error)));
     }
     let (attempts, standing) = load::attempts(&store, &mut Tryout::default());
-    let forgotten = rescue::forgotten(wish, &options.run, load::passwords(&attempts))?;
+    let forgotten = rescue::forgotten(wish, &options.run, load::passwords(&attempts));
     let reset = reset::read(Path::new(reset::BOOT_STATUS));
     crate::log::note(format_args!("the machine started because: {}", reset.words()));
     for problem in &standing {
@@ -118,7 +118,12 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         census: None,
         waiting: Vec::new(),
         firmware: firmware::read(Path::new("/etc/os-release")),
-        boot: Boot { kernel_to_supervisor_ms: millis(started), kernel_to_proven_ms: None, reset },
+        boot: Boot {
+            kernel_to_supervisor_ms: millis(started),
+            kernel_to_proven_ms: None,
+            uptime_s: 0,
+            reset,
+        },
         watchdog: Watchdog::arm(&options.watchdog),
         bus,
         companion,

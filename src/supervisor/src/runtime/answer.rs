@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use mark21_api::status::{Configuration, Problem, Status, Unconfirmed};
+use mark21_api::status::{Boot, Configuration, Problem, Status, Unconfirmed};
 
 use super::{Runtime, WAITING, millis};
 use crate::core::Event;
 use crate::door::Request;
 use crate::load::Payload;
 use crate::worker::{Order, Subject, Wanted};
-use crate::{files, report, server_config};
+use crate::{clock, files, report, server_config};
 
 /// Figures younger than this are handed out again, so that a flood of status calls costs the
 /// kernel nothing.
@@ -92,7 +92,7 @@ impl Runtime {
                 digest: running.map(|running| running.digest.clone()).unwrap_or_default(),
                 unconfirmed,
             },
-            boot: self.boot,
+            boot: Boot { uptime_s: clock::since_kernel_start().as_secs(), ..self.boot },
             watchdog: self.watchdog.is_armed(),
             bus: self.bus.load(Ordering::Relaxed),
             tainted: files::tainted(&self.options.run),

@@ -2,13 +2,14 @@
 //! machine.
 //!
 //! ```text
-//! bench [NAME..]     tables, changes, memory, ftp; all without a name
+//! bench [NAME..]     tables, changes, memory, ftp, console; all without a name
 //! ```
 //!
 //! Pairs are interleaved, so that a busy host disturbs both alike; a ratio is that of two
 //! neighbours. It prints figures and asserts none of them.
 
 mod changes;
+mod console;
 mod figures;
 mod ftp;
 mod memory;
@@ -25,8 +26,13 @@ use mark21_lab::{Lab, Result};
 /// What to measure, in a lab of its own.
 type Bench = fn(&mut Lab) -> Result;
 
-const ALL: [(&str, Bench); 4] =
-    [("tables", tables::bench), ("changes", changes::bench), ("memory", memory::bench), ("ftp", ftp::bench)];
+const ALL: [(&str, Bench); 5] = [
+    ("tables", tables::bench),
+    ("changes", changes::bench),
+    ("memory", memory::bench),
+    ("ftp", ftp::bench),
+    ("console", console::bench),
+];
 
 fn main() -> ExitCode {
     let done = match enter_lab() {
@@ -47,7 +53,7 @@ fn main() -> ExitCode {
 fn measure() -> Result {
     let names: Vec<String> = env::args().skip(1).collect();
     if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|(known, _)| known != name)) {
-        bail!("{unknown}: there are tables, changes, memory and ftp");
+        bail!("{unknown}: there are tables, changes, memory, ftp and console");
     }
     for (name, bench) in ALL {
         if names.is_empty() || names.iter().any(|wanted| wanted == name) {
