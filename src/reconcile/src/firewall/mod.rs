@@ -18,6 +18,8 @@ mod kernel_tests;
 pub(crate) mod listing;
 mod rules;
 mod sets;
+#[cfg(test)]
+mod traversal_tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
