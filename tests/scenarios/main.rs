@@ -10,6 +10,7 @@ mod image;
 mod announce;
 mod commit;
 mod cuts;
+mod fields;
 mod flood;
 mod forwarding;
 mod hostile;
