@@ -121,7 +121,7 @@ const WRONG: [&str; 4] = ["-1.5", "{ wrong = 1 }", "[[[]]]", "\"§ /\""];
 const SAMPLED: usize = 3;
 
 /// The tables of the reference, as its headings have them, each with its fields.
-fn fields(reference: &str) -> Vec<(String, String)> {
+pub(crate) fn fields(reference: &str) -> Vec<(String, String)> {
     let mut table = String::new();
     let mut fields = Vec::new();
     for line in reference.lines() {

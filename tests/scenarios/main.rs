@@ -11,6 +11,7 @@ mod announce;
 mod commit;
 mod cuts;
 mod family;
+mod fields;
 mod flood;
 mod forwarding;
 mod hostile;

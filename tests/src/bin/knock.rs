@@ -353,14 +353,30 @@ fn every(socket: &str, except: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Calls Status as fast as the other side takes it; answers are read beside, and counted.
+/// Calls as fast as the other side takes them, what is dear and what is cheap to answer in turn, and
+/// what is refused; answers are read beside, and counted.
 fn flood(socket: &str, long: Duration) -> Result<()> {
     let mut bus = Bus::connect(socket)?;
+    let state = {
+        let mut body = Vec::new();
+        put_text(&mut body, NAME);
+        put_text(&mut body, "State");
+        body
+    };
+    let nothing: (&str, &[u8]) = ("", &[]);
+    let calls = [
+        (NAME, "Status", nothing),
+        (PROPERTIES, "Get", ("ss", state.as_slice())),
+        (NAME, "Reboot", nothing),
+        ("org.freedesktop.DBus.Peer", "Ping", nothing),
+    ];
+    let mut turn = calls.iter().cycle();
     let begun = Instant::now();
     let (mut sent, mut answered, mut refused) = (0_u32, 0_u32, 0_u32);
     while begun.elapsed() < long {
         while sent - answered < AHEAD && begun.elapsed() < long {
-            bus.send(NAME, ROOT, NAME, "Status", ("", &[]))?;
+            let Some((interface, member, arguments)) = turn.next() else { break };
+            bus.send(NAME, ROOT, interface, member, *arguments)?;
             sent += 1;
         }
         let (kind, _, _) = bus.receive()?;

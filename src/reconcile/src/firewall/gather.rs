@@ -173,8 +173,9 @@ impl Gathered {
                 let protocol = if tcp { Protocol::Tcp } else { Protocol::Udp };
                 let all = if tcp { &mut self.tcp } else { &mut self.udp };
                 all.endpoints.extend(addresses.iter().map(|address| (*address, *port)));
-                all.direct |= service.forwarding == Forwarding::Direct;
+                // In a family without an address of it there is no set for the rule to name.
                 if !addresses.is_empty() {
+                    all.direct |= service.forwarding == Forwarding::Direct;
                     all.names.push(name);
                 }
                 for (server, own) in servers.into_iter().filter(|_| nat) {
