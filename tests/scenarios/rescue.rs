@@ -38,8 +38,6 @@ fn the_boot_menu_forgets_a_password_or_everything_and_the_console_lives() {
         ensure!(passive_works(lab), "FTP does not work while the password is forgotten");
         lab.step("the service goes on while the console asks");
         first_password(&screen, "The password was forgotten at the boot menu.", NEW)?;
-        // mark21d comes back in the same start of the machine, and forgets nothing more.
-        director.root("kill -9 $(pidof mark21d)")?;
         let status = director.wait_serving()?;
         ensure!(status["problems"].as_array().is_some_and(Vec::is_empty), "{status}");
         log_in(&screen, NEW)?;
@@ -51,7 +49,6 @@ fn the_boot_menu_forgets_a_password_or_everything_and_the_console_lives() {
         ensure!(status["configuration"]["at_boot"].is_null(), "{status}");
         ensure!(!passive_works(lab), "a box without a configuration serves");
         first_password(&screen, "This box has no password yet.", NEW)?;
-        director.root("kill -9 $(pidof mark21d)")?;
         director.wait_serving()?;
         ensure!(director.root("ls /config/generations")?.trim() == "0001", "the new password is gone again");
         log_in(&screen, NEW)?;

@@ -148,6 +148,19 @@ impl Screen {
         })
     }
 
+    /// Waits until a question stands on the last line that nobody has answered yet.
+    ///
+    /// # Errors
+    /// When it does not come in time.
+    pub fn wait_asked(&self, question: &str) -> Result {
+        eventually(&format!("the question {question:?}"), self.limit, || {
+            let screen = self.text()?;
+            let is_asked = |last: &str| last.contains(question) && last.ends_with(['?', ']']);
+            ensure!(screen.lines().last().is_some_and(is_asked), "the screen is\n{screen}");
+            Ok(())
+        })
+    }
+
     /// Gives a command below what is there already, turning pages, and waits for its answer and the
     /// next prompt.
     ///
@@ -156,13 +169,19 @@ impl Screen {
     pub fn say(&self, line: &str, answer: &str) -> Result {
         self.wait_last(">")?;
         let before = self.history()?.lines().count();
+        let mut turned = 0;
         self.line(line)?;
         eventually(&format!("{line}: {answer:?}"), self.limit, || {
             let text = self.history()?;
             let new = text.lines().skip(before).collect::<Vec<_>>().join("\n");
             let last = text.lines().last().unwrap_or_default();
             if last.starts_with(MORE) {
-                self.letters(" ")?;
+                // Once a page: a second key would be typed at the prompt.
+                let lines = text.lines().count();
+                if lines != turned {
+                    turned = lines;
+                    self.letters(" ")?;
+                }
                 bail!("there are more pages");
             }
             ensure!(new.contains(answer) && last.ends_with('>'), "the screen is\n{}", self.text()?);

@@ -89,5 +89,21 @@ pub(crate) fn called(error: &zbus::Error) -> Failure {
         zbus::Error::MethodError(_, Some(text), _) => text.clone(),
         other => other.to_string(),
     };
+    // The standard errors' names say nothing to a person.
+    let text = match text.split_once(": ") {
+        Some((name, text)) if name.starts_with("org.freedesktop.DBus.Error.") => text.to_owned(),
+        Some(_) | None => text,
+    };
     Failure::new(Code::Failed, text, "status and log tell more")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_without_the_name_of_its_error() {
+        let error = zbus::Error::from(zbus::fdo::Error::InvalidArgs("nothing: no such device".into()));
+        assert_eq!(called(&error).message, "nothing: no such device");
+    }
 }

@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
-use mark21_config::Spelled;
-
 use mark21_api::status::{Change, Firewall, Generation, Reset, Status, VirtualRouter};
 
 /// Longest comment that fits beside the rest of a generation's line.
@@ -137,7 +135,7 @@ pub(crate) fn version(status: &Status) -> String {
         status.hostname,
         firmware.build,
         firmware.commit,
-        Spelled(Duration::from_secs(status.boot.uptime_s)),
+        humantime::format_duration(Duration::from_secs(status.boot.uptime_s)),
         status.boot.reset.words(),
     )
 }

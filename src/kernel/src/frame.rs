@@ -171,17 +171,21 @@ const ICMP: [(u8, &str); 6] = [
     (11, "time exceeded"),
     (12, "parameter problem"),
 ];
-const ICMPV6: [(u8, &str); 10] = [
+const ICMPV6: [(u8, &str); 14] = [
     (1, "unreachable"),
     (2, "packet too big"),
     (3, "time exceeded"),
     (4, "parameter problem"),
     (128, "echo request"),
     (129, "echo reply"),
+    (130, "multicast listener query"),
+    (131, "multicast listener report"),
+    (132, "multicast listener done"),
     (133, "router solicitation"),
     (134, "router advertisement"),
     (135, "neighbour solicitation"),
     (136, "neighbour advertisement"),
+    (143, "multicast listener report"),
 ];
 
 fn icmp(bytes: &[u8], names: &[(u8, &str)]) -> Option<Transport> {
@@ -265,7 +269,7 @@ mod tests {
         (
             "86dd 60000000 0010 00 01 fe80000000000000 0000000000000001 ff020000000000000000000000000016 \
              3a00050200000000 8f000000 00000000",
-            "fe80::1 > ff02::16 icmp type 143 code 0",
+            "fe80::1 > ff02::16 icmp multicast listener report",
         ),
         (
             "0800 45000054 00004000 40010000 0a150001 0a15000b 0800abcd 00010001",
