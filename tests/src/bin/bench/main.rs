@@ -2,18 +2,20 @@
 //! machine.
 //!
 //! ```text
-//! bench [NAME..]     tables, changes, memory, ftp; all without a name
+//! bench [NAME..]     tables, changes, memory, boot, rules, ftp; all without a name
 //! ```
 //!
 //! Pairs are interleaved, so that a busy host disturbs both alike; a ratio is that of two
 //! neighbours. It prints figures and asserts none of them.
 
+mod boot;
 mod changes;
 mod figures;
 mod ftp;
 mod memory;
 mod rules;
 mod tables;
+mod traversed;
 
 use std::env;
 use std::process::ExitCode;
@@ -25,8 +27,14 @@ use mark21_lab::{Lab, Result};
 /// What to measure, in a lab of its own.
 type Bench = fn(&mut Lab) -> Result;
 
-const ALL: [(&str, Bench); 4] =
-    [("tables", tables::bench), ("changes", changes::bench), ("memory", memory::bench), ("ftp", ftp::bench)];
+const ALL: [(&str, Bench); 6] = [
+    ("tables", tables::bench),
+    ("changes", changes::bench),
+    ("memory", memory::bench),
+    ("boot", boot::bench),
+    ("rules", traversed::bench),
+    ("ftp", ftp::bench),
+];
 
 fn main() -> ExitCode {
     let done = match enter_lab() {
@@ -47,7 +55,7 @@ fn main() -> ExitCode {
 fn measure() -> Result {
     let names: Vec<String> = env::args().skip(1).collect();
     if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|(known, _)| known != name)) {
-        bail!("{unknown}: there are tables, changes, memory and ftp");
+        bail!("{unknown}: there are tables, changes, memory, boot, rules and ftp");
     }
     for (name, bench) in ALL {
         if names.is_empty() || names.iter().any(|wanted| wanted == name) {

@@ -31,7 +31,7 @@ pub(crate) fn bench(lab: &mut Lab) -> Result {
     director.tool("ipvsadm -C")?;
     director.write("/run/keepalived.conf", &keepalived_configuration(&saved)?)?;
     director.tool("keepalived -f /run/keepalived.conf -p /run/k.pid -r /run/kv.pid -c /run/kc.pid")?;
-    eventually("keepalived's services", std::time::Duration::from_secs(60), || {
+    eventually("keepalived's services", std::time::Duration::from_secs(240), || {
         let count = director.tool("ipvsadm -Sn")?.lines().filter(|line| line.starts_with("-a")).count();
         ensure!(count == 4096, "{count} real servers");
         Ok(())
