@@ -2,12 +2,14 @@
 //! client and a server do by themselves is known before a director is judged.
 
 use std::env;
+use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::ensure;
 use mark21_lab::content::Content;
 use mark21_lab::ftp::{Client, Mode};
+use mark21_lab::scenario::tests_directory;
 use mark21_lab::topology::{Segment, client_address, client_address6};
 use mark21_lab::vsftpd::Settings;
 use mark21_lab::{Lab, Result, process, scenario, skip};
@@ -128,4 +130,28 @@ fn prepare(lab: &mut Lab) -> Result {
     lab.start_ftp_servers(&Settings::default())?;
     lab.step("ready");
     Ok(())
+}
+
+/// A table that says where a rule is seen must not outlive the test.
+#[test]
+fn the_matrix_names_tests_that_exist() {
+    let top = tests_directory().join("..");
+    let read =
+        |path: &str| fs::read_to_string(top.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let rules = read("src/config/src/lint/tests.rs") + &read("src/config/src/lint/tests/services.rs");
+    let mut checked = 0;
+    for name in read("tests/MATRIX.md").split('`').skip(1).step_by(2) {
+        let is_there = if let Some(rule) = name.strip_prefix("lint: ") {
+            rules.contains(&format!("\"{rule}\""))
+        } else if let Some((file, test)) = name.split_once("::").filter(|(file, _)| *file != "file") {
+            read(&format!("tests/scenarios/{file}.rs")).contains(&format!("fn {test}()"))
+        } else if let Some((path, test)) = name.split_once(".rs: ") {
+            read(&format!("{path}.rs")).contains(&format!("fn {test}()"))
+        } else {
+            continue;
+        };
+        checked += 1;
+        assert!(is_there || name == "lint: its name", "{name}");
+    }
+    assert!(checked > 15, "only {checked} names were found");
 }

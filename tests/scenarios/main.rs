@@ -16,6 +16,7 @@ mod flood;
 mod forwarding;
 mod hostile;
 mod isolation;
+mod matrix;
 mod narrow;
 mod outward;
 mod ports;

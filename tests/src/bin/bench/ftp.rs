@@ -115,7 +115,8 @@ fn sessions(lab: &Lab, number: u8) -> Result {
     })
 }
 
-fn set_up_by_hand(director: &mut Director) -> Result {
+/// With what `/run/hand.nft` says, and mark21d stopped.
+pub(crate) fn set_up_by_hand(director: &mut Director) -> Result {
     director.root(&format!("kill -STOP $(pidof mark21d); {EMPTY}; {BY_HAND}"))?;
     Ok(())
 }

@@ -2,12 +2,13 @@
 //! machine.
 //!
 //! ```text
-//! bench [NAME..]     tables, changes, memory, ftp, console; all without a name
+//! bench [NAME..]     tables, changes, memory, boot, rules, ftp, console; all without a name
 //! ```
 //!
 //! Pairs are interleaved, so that a busy host disturbs both alike; a ratio is that of two
 //! neighbours. It prints figures and asserts none of them.
 
+mod boot;
 mod changes;
 mod console;
 mod figures;
@@ -15,6 +16,7 @@ mod ftp;
 mod memory;
 mod rules;
 mod tables;
+mod traversed;
 
 use std::env;
 use std::process::ExitCode;
@@ -26,10 +28,12 @@ use mark21_lab::{Lab, Result};
 /// What to measure, in a lab of its own.
 type Bench = fn(&mut Lab) -> Result;
 
-const ALL: [(&str, Bench); 5] = [
+const ALL: [(&str, Bench); 7] = [
     ("tables", tables::bench),
     ("changes", changes::bench),
     ("memory", memory::bench),
+    ("boot", boot::bench),
+    ("rules", traversed::bench),
     ("ftp", ftp::bench),
     ("console", console::bench),
 ];
@@ -53,7 +57,7 @@ fn main() -> ExitCode {
 fn measure() -> Result {
     let names: Vec<String> = env::args().skip(1).collect();
     if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|(known, _)| known != name)) {
-        bail!("{unknown}: there are tables, changes, memory, ftp and console");
+        bail!("{unknown}: there are tables, changes, memory, boot, rules, ftp and console");
     }
     for (name, bench) in ALL {
         if names.is_empty() || names.iter().any(|wanted| wanted == name) {
