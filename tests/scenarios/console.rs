@@ -38,6 +38,11 @@ fn a_person_brings_a_factory_box_into_service() {
         works(lab)?;
         line.command("confirm", "stays")?;
         lab.step("in service");
+        director.root("kill -9 $(pidof mark21d)")?;
+        line.command("stauts", "status")?;
+        director.wait_serving()?;
+        line.command("status", "serving")?;
+        lab.step("the prompt outlives mark21d");
         let shown = line.command("generations", "setup")?;
         ensure!(!shown.contains('?'), "something was never confirmed:\n{shown}");
         nobody_is_root(&mut director)?;

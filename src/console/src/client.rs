@@ -17,6 +17,8 @@ use crate::exit::Code;
 /// mark21d answers within milliseconds; a plan of the largest configuration takes seconds on
 /// the slowest machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Whoever listens but does not greet within this is as good as away: mark21d that is just starting.
+const GREETING: Duration = Duration::from_secs(10);
 
 /// Which way to mark21d.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +49,9 @@ pub(crate) async fn director(via: Via) -> Result<DirectorProxy<'static>, Failure
         }
         Via::Bus => Builder::system(),
     };
+    let greeted = tokio::time::timeout(GREETING, builder.method_timeout(ANSWER_TIMEOUT).build()).await;
     let connection =
-        builder.method_timeout(ANSWER_TIMEOUT).build().await.map_err(|error| unreachable(&error))?;
+        greeted.map_err(|_| unreachable(&"it does not greet"))?.map_err(|error| unreachable(&error))?;
     DirectorProxy::new(&connection, mark21_api::BUS_NAME).await.map_err(|error| unreachable(&error))
 }
 

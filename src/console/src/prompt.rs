@@ -41,6 +41,9 @@ const IDLE: Duration = Duration::from_secs(15 * 60);
 const LOOK: Duration = Duration::from_secs(10);
 /// Errors of the line in a row until the console gives up: noise is an error each.
 const ERRORS: u32 = 100;
+/// Longest wait for what stands before the cursor: a person can type without it. The status of 4096
+/// servers takes 2 s in emulation.
+const PROMPT: Duration = Duration::from_secs(5);
 /// Lines of history, in memory alone.
 const HISTORY: usize = 200;
 
@@ -161,11 +164,11 @@ fn obey(session: &Session, line: &str) -> io::Result<bool> {
 
 /// What stands before the cursor.
 fn prompt(session: &Session) -> String {
-    let status = client::wait_for(session.status());
+    let status = client::wait_for(async { tokio::time::timeout(PROMPT, session.status()).await });
     let draft = if session.draft.exists() { "*" } else { "" };
     match status {
-        Ok(status) => format!("{}{draft}{}> ", name_and_role(&status), waiting(&status)),
-        Err(_) => format!("mark21 (mark21d is away){draft}> "),
+        Ok(Ok(status)) => format!("{}{draft}{}> ", name_and_role(&status), waiting(&status)),
+        Ok(Err(_)) | Err(_) => format!("mark21 (mark21d is away){draft}> "),
     }
 }
 
