@@ -2,6 +2,8 @@
 
 SHELL  := /bin/bash
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# Cargo has job slots of its own, and make's are closed to what it starts.
+CARGO  := env -u MAKEFLAGS cargo
 OUT    := $(or $(CARGO_TARGET_DIR),target)
 PROGRAM := $(OUT)/release/mark21
 IMAGE  ?= $(OUT)/mark21.img
@@ -21,7 +23,7 @@ deps: ## Install the Debian packages that are missing (as root or with sudo)
 	@image/deps
 
 build: ## Build the programs that ship
-	cargo build --release --locked -p mark21 -p vrrpd
+	$(CARGO) build --release --locked -p mark21 -p vrrpd
 
 image-quick: deps build ## Build mark21.img from Debian packages (CONFIG=file puts a configuration in)
 	image/build --program $(PROGRAM) --out $(IMAGE) $(if $(CONFIG),--config $(CONFIG))
@@ -40,13 +42,13 @@ lab: deps build ## A director, clients and servers to play with, a shell on each
 	$(SUDO) tests/run lab
 
 pages: ## Man pages and shell completions of mark21, into target/pages
-	cargo run --quiet --locked -p mark21-console --example pages -- $(OUT)/pages
+	$(CARGO) run --quiet --locked -p mark21-console --example pages -- $(OUT)/pages
 
 check: image-check ## Format, lints, unit tests, documentation; no machine is started
-	cargo fmt --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo test --locked --workspace --exclude mark21-lab
-	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --workspace --no-deps --quiet
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) test --locked --workspace --exclude mark21-lab
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --locked --workspace --no-deps --quiet
 
 scenarios: deps build ## Every scenario on booted images (IMAGE=file: on that one)
 	$(SUDO) $(if $(filter command% environment%,$(origin IMAGE)),env MARK21_IMAGE=$(abspath $(IMAGE))) tests/run test
@@ -61,7 +63,7 @@ test: ## Everything: check, sizes, then scenarios
 
 soak: deps build ## Every scenario with full counts, for hours
 	$(SUDO) env MARK21_SOAK=1 tests/run test
-	TIMES=20 cargo test --release --locked -p vrrp
+	TIMES=20 $(CARGO) test --release --locked -p vrrp
 	src/vrrp/fuzz/run 600
 
 bench: deps build ## Figures beside ipvsadm, keepalived and nft (NAME=.. for one)

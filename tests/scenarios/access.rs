@@ -109,6 +109,10 @@ fn boot_with(lab: &Lab, laptop: &Laptop<'_>, text: &str) -> Result<Director> {
     let management = listening(&mut director)?;
     laptop.trust(management["host_key"].as_str().unwrap_or_default())?;
     lab.step(&format!("listening: {management}"));
+    eventually("the bus", BOOT, || {
+        ensure!(director.status()?["bus"] == true, "it is not on the bus");
+        Ok(())
+    })?;
     Ok(director)
 }
 

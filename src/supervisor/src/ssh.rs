@@ -5,6 +5,7 @@
 //! any more is ended. A session runs `mark21 ssh-session` as admin, whatever the client asked for.
 //! What dropbear tells comes by [`crate::programs`].
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -138,9 +139,11 @@ impl Ssh {
     async fn follow(self, mut changes: watch::Receiver<Way>) {
         loop {
             let way = changes.borrow_and_update().clone();
+            // Nobody is let in meanwhile: these came by what was wanted before.
+            let earlier = sessions::servers(Path::new("/proc"));
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
-                ((), ()) = async { tokio::join!(self.serve(way.wanted()), part(&way)) } => {}
+                ((), ()) = async { tokio::join!(self.serve(way.wanted()), part(&way, &earlier)) } => {}
             }
             self.with(|seen| {
                 seen.listens.clear();
@@ -255,15 +258,15 @@ impl Ssh {
     }
 }
 
-/// Ends the sessions that are not let in, first as they may end by themselves.
-async fn part(way: &Way) {
+/// Ends those earlier sessions that are not let in any more, first as they may end by themselves.
+async fn part(way: &Way, earlier: &HashSet<i32>) {
     if *way == Way::Unknown {
         return;
     }
     for signal in [Signal::TERM, Signal::KILL] {
         tokio::time::sleep(PARTING).await;
-        let wanted = way.wanted().cloned();
-        let ending = move || sessions::end(Path::new("/proc"), wanted.as_ref(), signal);
+        let (wanted, earlier) = (way.wanted().cloned(), earlier.clone());
+        let ending = move || sessions::end(Path::new("/proc"), &earlier, wanted.as_ref(), signal);
         match tokio::task::spawn_blocking(ending).await {
             Ok(ended) => {
                 for peer in ended {

@@ -1,7 +1,7 @@
 //! The ssh sessions that are under way, as /proc tells of them: they outlive mark21d, so nobody
 //! else knows of all. One that the configuration does not let in any more is ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
@@ -48,11 +48,23 @@ impl Login {
     }
 }
 
-/// Sends a signal to the processes of each session that is not let in any more, and tells whose
-/// they were. One whose login cannot be told is none that is let in.
-pub(super) fn end(proc: &Path, wanted: Option<&Wanted>, signal: Signal) -> Vec<String> {
+/// The servers' processes, one a connection.
+pub(super) fn servers(proc: &Path) -> HashSet<i32> {
+    sessions(proc).iter().filter_map(|session| session.processes.first().copied()).collect()
+}
+
+/// Sends a signal to the processes of each session of these servers that is not let in any more,
+/// and tells whose they were. One whose login cannot be told is none that is let in: it may have
+/// been asked for a key that opens no more. So `servers` are those of before what is wanted now.
+pub(super) fn end(
+    proc: &Path,
+    servers: &HashSet<i32>,
+    wanted: Option<&Wanted>,
+    signal: Signal,
+) -> Vec<String> {
     let mut ended = Vec::new();
-    for session in sessions(proc) {
+    let is_older = |session: &Session| session.processes.first().is_some_and(|pid| servers.contains(pid));
+    for session in sessions(proc).into_iter().filter(is_older) {
         let login = session.login.as_ref();
         if wanted.zip(login).is_some_and(|(wanted, login)| login.is_let_in(wanted)) {
             continue;
@@ -174,5 +186,23 @@ mod tests {
         let known: Vec<_> =
             found.iter().map(|session| (session.processes.as_slice(), session.login.is_some())).collect();
         assert_eq!(known, [(&[20, 21, 22][..], true), (&[30, 31][..], false)]);
+        assert_eq!(servers(proc.path()), HashSet::from([20, 30]));
+    }
+    #[test]
+    fn who_is_still_logging_in_by_what_is_wanted_now_is_left_alone() {
+        let proc = tempfile::tempdir().expect("a folder");
+        // No process has such a number (PID_MAX_LIMIT, linux/threads.h).
+        let (older, newer) = (1 << 23, (1 << 23) + 1);
+        for server in [older, newer] {
+            let folder = proc.path().join(server.to_string());
+            fs::create_dir(&folder).expect("made");
+            fs::write(folder.join("stat"), format!("{server} (dropbear) S 1 0")).expect("written");
+            symlink(SERVER, folder.join("exe")).expect("linked");
+        }
+        let end = |servers: &[i32]| {
+            let servers = servers.iter().copied().collect();
+            super::end(proc.path(), &servers, Some(&wanted()), Signal::TERM).len()
+        };
+        assert_eq!((end(&[older, newer]), end(&[older]), end(&[])), (2, 1, 0));
     }
 }
