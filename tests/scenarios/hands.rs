@@ -50,6 +50,7 @@ fn an_engineer_sees_the_way_and_the_packets() {
 
         screen.fresh()?;
         screen.line("capture outside --host 198.51.100.101 --port 21 -c 8 --seconds 60")?;
+        eventually("a capture under way", SCREEN, || captures(&mut director))?;
         let shown = eventually("captured packets", SCREEN, || {
             ensure!(passive_works(lab), "FTP does not work");
             let shown = screen.text()?;
@@ -67,10 +68,7 @@ fn an_engineer_sees_the_way_and_the_packets() {
         // A capture that nobody reads any more ends by itself.
         screen.fresh()?;
         screen.line("capture inside --port 9 --seconds 600")?;
-        eventually("a capture under way", SCREEN, || {
-            ensure!(threads(&mut director)?.contains("capture"), "no thread captures");
-            Ok(())
-        })?;
+        eventually("a capture under way", SCREEN, || captures(&mut director))?;
         screen.press(&["C-c"])?;
         screen.wait("interrupted")?;
         eventually("its end", SCREEN, || {
@@ -153,6 +151,12 @@ fn log_in(director: &Director) -> Result<Screen> {
 
 fn threads(director: &mut Director) -> Result<String> {
     director.root("cat /proc/$(pidof mark21d)/task/*/comm")
+}
+
+/// A capture is under way.
+fn captures(director: &mut Director) -> Result {
+    ensure!(threads(director)?.contains("capture"), "no thread captures");
+    Ok(())
 }
 
 /// As `ssh admin@BOX capture outside --pcap > FILE` makes it; tcpdump reads it.
