@@ -105,11 +105,6 @@ fn make_stick(lab: &Lab) -> Result<PathBuf> {
 
 fn log_in(director: &Director) -> Result<Screen> {
     let screen = Screen::attach(director, Path::new(PROGRAM), SCREEN)?;
-    screen.wait_for("New password:", BOOT)?;
-    screen.line(PASSWORD)?;
-    screen.wait("Once more:")?;
-    screen.line(PASSWORD)?;
-    screen.wait("It is kept as generation")?;
-    screen.fresh()?;
+    screen.first_password("This box has no password yet.", PASSWORD)?;
     Ok(screen)
 }

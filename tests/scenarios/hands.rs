@@ -140,12 +140,7 @@ fn behind_the_client(lab: &Lab) -> Result<Namespace> {
 
 fn log_in(director: &Director) -> Result<Screen> {
     let screen = Screen::attach(director, Path::new(PROGRAM), SCREEN)?;
-    screen.wait_for("New password:", BOOT)?;
-    screen.line(PASSWORD)?;
-    screen.wait("Once more:")?;
-    screen.line(PASSWORD)?;
-    screen.wait("It is kept as generation")?;
-    screen.fresh()?;
+    screen.first_password("This box has no password yet.", PASSWORD)?;
     Ok(screen)
 }
 

@@ -26,7 +26,7 @@ fn the_boot_menu_forgets_a_password_or_everything_and_the_console_lives() {
         let mut director = lab.boot(&boot)?;
         let screen = Screen::attach(&director, Path::new(PROGRAM), ANSWER)?;
         take_from_the_menu(&screen, "u")?;
-        first_password(&screen, "This box has no password yet.", LOST)?;
+        screen.first_password("This box has no password yet.", LOST)?;
         lab.step("a password that will be lost");
 
         let before = director.wait_serving()?["configuration"]["generation"].clone();
@@ -37,7 +37,7 @@ fn the_boot_menu_forgets_a_password_or_everything_and_the_console_lives() {
         ensure!(status["configuration"]["generation"] == before, "{status}");
         ensure!(passive_works(lab), "FTP does not work while the password is forgotten");
         lab.step("the service goes on while the console asks");
-        first_password(&screen, "The password was forgotten at the boot menu.", NEW)?;
+        screen.first_password("The password was forgotten at the boot menu.", NEW)?;
         let status = director.wait_serving()?;
         ensure!(status["problems"].as_array().is_some_and(Vec::is_empty), "{status}");
         log_in(&screen, NEW)?;
@@ -48,7 +48,7 @@ fn the_boot_menu_forgets_a_password_or_everything_and_the_console_lives() {
         let status = director.wait_fail_secure()?;
         ensure!(status["configuration"]["at_boot"].is_null(), "{status}");
         ensure!(!passive_works(lab), "a box without a configuration serves");
-        first_password(&screen, "This box has no password yet.", NEW)?;
+        screen.first_password("This box has no password yet.", NEW)?;
         director.wait_serving()?;
         ensure!(director.root("ls /config/generations")?.trim() == "0001", "the new password is gone again");
         log_in(&screen, NEW)?;
@@ -68,16 +68,6 @@ fn take_from_the_menu(screen: &Screen, entry: &str) -> Result {
     screen.letters("r")?;
     screen.wait("Factory reset: forget EVERYTHING")?;
     screen.letters(entry)
-}
-
-fn first_password(screen: &Screen, why: &str, password: &str) -> Result {
-    screen.wait_for(why, BOOT)?;
-    screen.wait("New password:")?;
-    screen.line(password)?;
-    screen.wait("Once more:")?;
-    screen.line(password)?;
-    screen.wait("It is kept as generation")?;
-    screen.fresh()
 }
 
 fn log_in(screen: &Screen, password: &str) -> Result {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
+use crate::director::BOOT;
 use crate::process::run;
 use crate::{Director, Result, eventually};
 
@@ -61,6 +62,20 @@ impl Screen {
             ensure!(self.tmux(&["list-sessions"]).is_err(), "it still runs");
             Ok(())
         })
+    }
+
+    /// Gives a box that has no password one, when it asks for it and says `why`.
+    ///
+    /// # Errors
+    /// When it does not ask, or does not keep it.
+    pub fn first_password(&self, why: &str, password: &str) -> Result {
+        self.wait_for(why, BOOT)?;
+        self.wait("New password:")?;
+        self.line(password)?;
+        self.wait("Once more:")?;
+        self.line(password)?;
+        self.wait("It is kept as generation")?;
+        self.fresh()
     }
 
     /// The 24 lines, without blanks at their ends and without empty lines below.
