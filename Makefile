@@ -3,7 +3,7 @@
 SHELL  := /bin/bash
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Cargo has job slots of its own, and make's are closed to what it starts.
-CARGO  := env -u MAKEFLAGS cargo
+CARGO  := env -u MAKEFLAGS -u MFLAGS cargo
 OUT    := $(or $(CARGO_TARGET_DIR),target)
 PROGRAM := $(OUT)/release/mark21
 IMAGE  ?= $(OUT)/mark21.img
