@@ -64,8 +64,11 @@ impl PacketSocket {
     /// The device is gone or down.
     pub fn next(&self, room: &mut [u8], within: Duration) -> io::Result<Option<(usize, usize)>> {
         let within = rustix::time::Timespec::try_from(within).map_err(io::Error::other)?;
-        if poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&within))? == 0 {
-            return Ok(None);
+        match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&within)) {
+            // A signal of the process, such as a child's end, may reach any thread.
+            Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(None),
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
         }
         match recv(&self.0, room, RecvFlags::TRUNC) {
             Ok((kept, length)) => Ok(Some((kept, length))),

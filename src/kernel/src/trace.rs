@@ -81,8 +81,12 @@ fn wait(socket: &OwnedFd, asked: &Asked, until: Instant) -> io::Result<Option<An
     loop {
         let Some(left) = until.checked_duration_since(Instant::now()) else { return Ok(None) };
         let left = rustix::time::Timespec::try_from(left).map_err(io::Error::other)?;
-        if poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&left))? == 0 {
-            return Ok(None);
+        match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&left)) {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            // A signal of the process, such as a child's end, may reach any thread.
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
         }
         let (length, _, from) = match recvfrom(socket, &mut room[..], RecvFlags::empty()) {
             Ok(received) => received,
