@@ -9,6 +9,8 @@ HOST_RUST_BIN_DL_VERSION = $(RUST_BIN_VERSION)
 # what its set-user-ID helper is for.
 DBUS_USERS =
 DBUS_PERMISSIONS =
+# Nobody but root runs what needs root: the supervisor does it for the admin user.
+BUSYBOX_PERMISSIONS =
 
 # The overlay's time server has a user and folders of its own, those of the quick build.
 OPENNTPD_USERS =
