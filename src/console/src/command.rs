@@ -225,6 +225,14 @@ pub(crate) enum Command {
     },
     /// Open a root shell: on the serial line only, logged, and status tells of it.
     Shell,
+    /// Write the running system onto another disk; without a name, list them.
+    Install {
+        /// The disk; all that is on it is lost.
+        disk: Option<String>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Start the box anew.
     Reboot {
         /// Do not ask.

@@ -22,6 +22,7 @@ mod files;
 mod firmware;
 mod hand;
 mod hex;
+mod install;
 mod listen;
 mod load;
 mod log;
