@@ -17,6 +17,7 @@ mod forwarding;
 mod hostile;
 mod isolation;
 mod matrix;
+mod modules;
 mod narrow;
 mod outward;
 mod ports;
