@@ -76,6 +76,24 @@ impl Lab {
         output(&format!("-n {} addr show", self.hosts[index])).contains(&format!(" {address}/"))
     }
 
+    /// Whether a host has an answer to one ping.
+    pub(crate) fn reaches(&self, index: usize, address: &str) -> bool {
+        let mut ping = self.command(index, "chroot");
+        ping.arg(&self.root).args(["/bin/busybox", "ping", "-c", "1", "-W", "1", address]);
+        ping.stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+
+    /// What a host knows of a neighbour.
+    pub(crate) fn neighbour(&self, index: usize, address: &str) -> String {
+        output(&format!("-n {} neigh show {address} dev eth0", self.hosts[index]))
+    }
+
+    /// A host's MAC address.
+    pub(crate) fn mac(&self, index: usize) -> String {
+        let text = output(&format!("-n {} link show eth0", self.hosts[index]));
+        text.split_whitespace().skip_while(|word| *word != "link/ether").nth(1).expect("a MAC").to_owned()
+    }
+
     /// What the kernel has counted on a host's eth0, by its name in /sys/class/net/*/statistics.
     pub(crate) fn counted(&self, index: usize, counter: &str) -> u64 {
         let list = output(&format!("-n {} -s -j link show eth0", self.hosts[index]));
@@ -119,6 +137,7 @@ impl Lab {
         let inside = |suffix: &str| format!("/tmp/{name}.{suffix}");
         let outside = |suffix: &str| self.root.join(inside(suffix).trim_start_matches('/'));
         fs::write(outside("conf"), config).expect("a configuration");
+        let log_start = fs::read(outside("log")).unwrap_or_default().len();
         let child = self
             .command(index, "chroot")
             .arg(&self.root)
@@ -128,7 +147,13 @@ impl Lab {
             .stderr(log_file(&outside("log")))
             .spawn()
             .expect("keepalived");
-        Keepalived { child, config: outside("conf"), vrrp_pid: outside("vrrp.pid"), log: outside("log") }
+        Keepalived {
+            child,
+            config: outside("conf"),
+            vrrp_pid: outside("vrrp.pid"),
+            log: outside("log"),
+            log_start,
+        }
     }
 }
 
@@ -276,9 +301,18 @@ pub(crate) struct Keepalived {
     config: PathBuf,
     vrrp_pid: PathBuf,
     log: PathBuf,
+    /// Octets that were in the log when it started.
+    log_start: usize,
 }
 
 impl Keepalived {
+    /// How often it became Active since it was started.
+    pub(crate) fn takeovers(&self) -> usize {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let since = log.get(self.log_start..).unwrap_or_default();
+        String::from_utf8_lossy(since).matches("Entering MASTER STATE").count()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
