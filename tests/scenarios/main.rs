@@ -26,6 +26,7 @@ mod refusal;
 mod rewrite;
 mod store;
 mod survival;
+mod trunk;
 mod watchdog;
 
 // A person at the serial line.

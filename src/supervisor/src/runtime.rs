@@ -25,7 +25,7 @@ use crate::outside::Outside;
 use crate::store::{Current, Refusal, Store};
 use crate::watchdog::{self, Watchdog};
 use crate::worker::{self, Census, Order, Report, Subject, Wanted};
-use crate::{Options, bus, clock, files, firmware, listen, rescue, reset, watch};
+use crate::{Options, bus, clock, files, firmware, haste, listen, rescue, reset, watch};
 
 mod answer;
 mod change;
@@ -323,6 +323,7 @@ impl Runtime {
 
     fn ready(&mut self) {
         let proven = clock::since_kernel_start();
+        haste::end();
         self.reach_out();
         self.boot.kernel_to_proven_ms = Some(millis(proven));
         match self.signs.take().map(watch::start) {

@@ -227,10 +227,18 @@ fn a_box_that_starts_takes_no_change() {
 #[test]
 fn a_box_without_a_configuration_can_be_given_one() {
     let now = Instant::now();
-    let (mut core, _) = start(now, &[]);
-    let _ = succeed(&mut core, now);
-    let _ = core.handle(now, commit(Confirmation::None));
-    let _ = succeed(&mut core, now);
-    let _ = core.handle(now, Event::Saved(Ok(1)));
-    assert_eq!((core.origin(), core.state()), (Origin::Generation(1), State::Serving));
+    for confirmation in [Confirmation::None, Confirmation::Within(MINUTE)] {
+        let (mut core, _) = Core::start(now, vec![], vec![problem()]);
+        let _ = succeed(&mut core, now);
+        let _ = core.handle(now, commit(confirmation));
+        let _ = succeed(&mut core, now);
+        assert_eq!(core.problems().count(), 1, "{confirmation:?}");
+        let _ = core.handle(now, Event::Saved(Ok(1)));
+        if confirmation != Confirmation::None {
+            let _ = core.handle(now, Event::Change(Request::Confirm));
+            let _ = core.handle(now, Event::Named(Ok(())));
+        }
+        assert_eq!((core.origin(), core.state()), (Origin::Generation(1), State::Serving));
+        assert_eq!(core.problems().count(), 0, "what the disk lacked at the start it has now");
+    }
 }
