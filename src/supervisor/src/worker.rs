@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mark21_api::status::{Change, Firewall, PlanReport, Problem, Rule};
 use mark21_config::Config;
 use mark21_kernel::{Kernel, NftTables};
-use mark21_reconcile::{Desired, Domain, Extra, Observed, Overrides, When, plan};
+use mark21_reconcile::{Desired, Domain, Extra, Machine, Observed, Overrides, When, plan};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::core::{Manner, Outcome};
@@ -73,7 +73,7 @@ pub(crate) enum Report {
 #[derive(Debug)]
 pub(crate) struct Census {
     pub(crate) taken: Instant,
-    pub(crate) desired: Desired,
+    pub(crate) desired: Arc<Desired>,
     pub(crate) observed: Observed,
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn start(reports: mpsc::Sender<Report>) -> Result<SyncSender<Order>, 
 }
 
 fn work(kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Report>) {
-    let mut worker = Worker { kernel, listed: None };
+    let mut worker = Worker { kernel, listed: None, computed: None };
     while let Ok(order) = orders.recv() {
         let report = match order {
             Order::Converge { subject, manner } => {
@@ -123,6 +123,16 @@ struct Worker {
     kernel: Kernel,
     /// The nft tables as they were listed last.
     listed: Option<NftTables>,
+    /// What was wanted last: for thousands of servers it takes longer to compute than to observe.
+    computed: Option<Computed>,
+}
+
+/// What is wanted, and of what it was computed.
+struct Computed {
+    wanted: Arc<Wanted>,
+    machine: Machine,
+    overrides: Overrides,
+    desired: Arc<Desired>,
 }
 
 /// Where a look takes the nft tables from.
@@ -176,12 +186,8 @@ impl Worker {
 
     fn look(&mut self, subject: &Subject, listing: Listing) -> Result<Census, Problem> {
         let desired = match &subject.wanted {
-            Some(wanted) => {
-                let machine = self.kernel.machine().map_err(|error| trouble("machine", &error))?;
-                let desired = Desired::from_config(&wanted.config, &machine, &subject.overrides);
-                desired.with_extra(wanted.extra.clone())
-            }
-            None => Desired::fail_secure(),
+            Some(wanted) => self.desired(wanted, &subject.overrides)?,
+            None => Arc::new(Desired::fail_secure()),
         };
         let known = self.listed.take().filter(|_| listing == Listing::LastSeen);
         let observed = match known {
@@ -195,6 +201,31 @@ impl Worker {
         }
         self.listed = Some((observed.firewall.clone(), observed.tables.clone()));
         Ok(Census { taken: Instant::now(), desired, observed })
+    }
+
+    fn desired(&mut self, wanted: &Arc<Wanted>, overrides: &Overrides) -> Result<Arc<Desired>, Problem> {
+        let machine = self.kernel.machine().map_err(|error| trouble("machine", &error))?;
+        let like_this = |last: &Computed| {
+            let is_same = Arc::ptr_eq(&last.wanted, wanted)
+                || (last.wanted.extra == wanted.extra
+                    && last.wanted.config.is_same_but_for_weights(&wanted.config));
+            is_same && last.machine == machine && last.overrides.draining == overrides.draining
+        };
+        let desired = match self.computed.take().filter(like_this) {
+            Some(last) if Arc::ptr_eq(&last.wanted, wanted) && last.overrides == *overrides => last.desired,
+            Some(last) => Arc::new(last.desired.with_weights(&wanted.config, &machine, overrides)),
+            None => {
+                let desired = Desired::from_config(&wanted.config, &machine, overrides);
+                Arc::new(desired.with_extra(wanted.extra.clone()))
+            }
+        };
+        self.computed = Some(Computed {
+            wanted: Arc::clone(wanted),
+            machine,
+            overrides: overrides.clone(),
+            desired: Arc::clone(&desired),
+        });
+        Ok(desired)
     }
 }
 
