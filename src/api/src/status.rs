@@ -394,8 +394,8 @@ pub struct CommitOptions {
     pub author: Option<String>,
     /// Why.
     pub comment: Option<String>,
-    /// Not now but at the next start, which may change what is fixed while the box runs.
-    pub at_reboot: bool,
+    /// Not now but at the next start, which may change what is fixed while the box runs; absent for now.
+    pub at_reboot: Option<bool>,
     /// The operator's own nft tables: absent keeps those that are there, empty removes them.
     pub extra: Option<String>,
 }
@@ -442,8 +442,8 @@ pub struct CaptureOptions {
     pub bytes: Option<u32>,
     /// How many bytes of each packet, 1-2048; absent for 128.
     pub snap: Option<u32>,
-    /// Whether the packets' bytes are told as well.
-    pub with_bytes: bool,
+    /// Whether the packets' bytes are told as well; absent for not.
+    pub with_bytes: Option<bool>,
 }
 
 /// What a capture has caught.

@@ -230,7 +230,7 @@ fn options(how: &How, extra: Option<String>) -> CommitOptions {
     CommitOptions {
         confirm,
         comment: how.comment.clone(),
-        at_reboot: how.at_reboot,
+        at_reboot: Some(how.at_reboot),
         extra,
         ..CommitOptions::default()
     }

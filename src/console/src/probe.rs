@@ -68,7 +68,7 @@ pub(crate) async fn capture(
     if is_file {
         options.snap = Some(WHOLE);
         options.bytes = Some(64 << 20);
-        options.with_bytes = true;
+        options.with_bytes = Some(true);
     }
     let director = client::director(session.via).await?;
     let started = director.start_capture(interface, options).await;

@@ -327,7 +327,7 @@ impl Door {
         };
         let wanted = Arc::new(Wanted { config, extra });
         let payload = Payload::new(stored, wanted, note);
-        self.change(match (options.at_reboot, confirm) {
+        self.change(match (options.at_reboot.unwrap_or_default(), confirm) {
             (true, None) => Change::AtReboot(payload),
             (true, Some(_)) => {
                 let text =

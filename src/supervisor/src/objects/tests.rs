@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use mark21_api::status::{self, CommitOptions, State};
 use zbus::fdo::{IntrospectableProxy, ObjectManagerProxy, PropertiesProxy};
-use zbus::{Guid, OwnedVariant};
+use zbus::{Guid, OwnedVariant, Variant};
 
 use super::*;
 use crate::companion::Companion;
@@ -208,6 +208,22 @@ async fn who_may_only_read_changes_nothing() {
     refused(director.resign("all").await);
     refused(director.reboot().await);
     refused(director.factory_reset().await);
+}
+
+#[tokio::test]
+async fn options_are_taken_by_their_names_and_one_that_is_none_is_refused() {
+    let (client, _feed) = client(Rights::Change).await;
+    let proxy = zbus::Proxy::new(&client, mark21_api::BUS_NAME, DIRECTOR_PATH, "org.mark21.Director1");
+    let proxy = proxy.await.expect("a proxy");
+    // All that stands behind the door is stopping.
+    let cases =
+        [("confirm", Variant::from(60_u32), "stopping"), ("confrim", Variant::from(60_u32), "confrim")];
+    for (name, value, wanted) in cases {
+        let options = std::collections::HashMap::from([("comment", Variant::from("why")), (name, value)]);
+        let answer: zbus::Result<String> = proxy.call("Commit", &("schema = 1\n", options)).await;
+        let told = answer.expect_err("nothing is committed here").to_string();
+        assert!(told.contains(wanted), "{name}: {told}");
+    }
 }
 
 #[test]
