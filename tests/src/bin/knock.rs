@@ -86,6 +86,17 @@ impl Bus {
         Ok(bus)
     }
 
+    /// Where there are so many places, one that was left is free a little later.
+    fn connect_in_turn(socket: &str) -> Result<Self> {
+        let begun = Instant::now();
+        loop {
+            match Self::connect(socket) {
+                Err(_) if begun.elapsed() < PATIENCE => thread::sleep(TURN),
+                connected => return connected,
+            }
+        }
+    }
+
     fn call(
         &mut self,
         path: &str,
@@ -358,7 +369,7 @@ fn every(socket: &str, except: &[&str]) -> Result<()> {
 /// So many calls a second, what is dear and what is cheap to answer in turn, and what is refused. None is
 /// waited for: what the other side does not take at its time is not offered again. Answers are counted.
 fn flood(socket: &str, rate: u32, long: Duration) -> Result<()> {
-    let mut bus = Bus::connect(socket)?;
+    let mut bus = Bus::connect_in_turn(socket)?;
     bus.stream.set_nonblocking(true)?;
     let mut calls = Calls::new()?;
     let mut answers = Answers::default();
@@ -503,7 +514,7 @@ fn broken(socket: &str) -> Result<()> {
     }
     let (mut closed, mut answered, mut silent) = (0, 0, 0);
     for (case, bytes) in cases {
-        let mut bus = Bus::connect(socket).with_context(|| format!("before {case}"))?;
+        let mut bus = Bus::connect_in_turn(socket).with_context(|| format!("before {case}"))?;
         bus.stream.set_read_timeout(Some(Duration::from_millis(300)))?;
         // A connection that is closed already is an answer too.
         let _ = bus.stream.write_all(&bytes);
@@ -519,7 +530,7 @@ fn broken(socket: &str) -> Result<()> {
     for length in [1_000_000, 3_000_000] {
         let mut body = Vec::new();
         put_text(&mut body, &"x".repeat(length));
-        let answer = Bus::connect(socket)?.call(ROOT, NAME, "Check", "s", &body)?;
+        let answer = Bus::connect_in_turn(socket)?.call(ROOT, NAME, "Check", "s", &body)?;
         ensure!(answer.error.is_none(), "a text of {length} bytes: {}", answer.word());
     }
     println!("closed {closed}, answered {answered}, silent {silent}");
