@@ -40,13 +40,13 @@ impl std::fmt::Display for Failure {
         }
         // Behind the first line may stand a picture of the file, which keeps its columns.
         let (first, picture) = self.message.split_once('\n').unwrap_or((&self.message, ""));
-        f.write_str(&fold(&format!("error: {first}"), COLUMNS))?;
+        f.write_str(&fold("error: ", first, COLUMNS, 2))?;
         if !picture.is_empty() {
             write!(f, "\n{picture}")?;
         }
         match self.hint.is_empty() {
             true => Ok(()),
-            false => write!(f, "\n{}", fold(&format!("hint: {}", self.hint), COLUMNS)),
+            false => write!(f, "\n{}", fold("hint: ", &self.hint, COLUMNS, 2)),
         }
     }
 }
@@ -54,18 +54,20 @@ impl std::fmt::Display for Failure {
 /// What fits on the narrowest terminal.
 const COLUMNS: usize = 80;
 
-/// Breaks a line between its words, and within a word that is longer than all.
-fn fold(text: &str, columns: usize) -> String {
-    let mut lines = vec![String::new()];
+/// Breaks what stands behind a head between its words, and within a word that is longer than a line;
+/// each line after the first is indented.
+pub(crate) fn fold(head: &str, text: &str, columns: usize, indent: usize) -> String {
+    let indent = indent.min(columns / 2);
+    let mut lines = vec![head.to_owned()];
     // Letters on the last line, and whether the next word begins it.
-    let (mut used, mut is_fresh) = (0, true);
+    let (mut used, mut is_fresh) = (head.chars().count(), true);
     for word in text.split_whitespace() {
         let letters: Vec<char> = word.chars().collect();
-        for part in letters.chunks(columns.saturating_sub(2).max(1)) {
+        for part in letters.chunks(columns.saturating_sub(indent).max(1)) {
             let blank = usize::from(!is_fresh);
             if used + blank + part.len() > columns {
-                lines.push("  ".to_owned());
-                used = 2;
+                lines.push(" ".repeat(indent));
+                used = indent;
             } else if blank == 1
                 && let Some(line) = lines.last_mut()
             {
@@ -79,7 +81,7 @@ fn fold(text: &str, columns: usize) -> String {
             is_fresh = false;
         }
     }
-    lines.join("\n")
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
 }
 
 /// What the interface answered, for programs.
@@ -113,9 +115,15 @@ mod tests {
 
     #[test]
     fn a_line_is_broken_between_words_and_a_long_word_within() {
-        assert_eq!(fold("one two three", 80), "one two three");
-        assert_eq!(fold("one two three", 9), "one two\n  three");
-        assert_eq!(fold("a abcdefghijklm b", 9), "a abcdefg\n  hijklm\n  b");
-        assert_eq!(fold("", 9), "");
+        let cases = [
+            ("", "one two three", 80, "one two three"),
+            ("", "one two three", 9, "one two\n  three"),
+            ("", "a abcdefghijklm b", 9, "a abcdefg\n  hijklm\n  b"),
+            ("word:  ", "one two three", 11, "word:  one\n  two three"),
+            ("word  ", "", 9, "word"),
+        ];
+        for (head, text, columns, wanted) in cases {
+            assert_eq!(fold(head, text, columns, 2), wanted);
+        }
     }
 }

@@ -37,16 +37,42 @@ pub(crate) async fn delete(session: &Session, words: &[String]) -> Result<Answer
 /// `load`, of a file.
 pub(crate) async fn load(session: &Session, file: &Path) -> Result<Answer, Failure> {
     let text = check::read_text(file)?;
-    take(session, text, &file.display().to_string()).await
+    begin(session, text, &file.display().to_string()).await
 }
 
-/// Takes a text as the draft, and says what is wrong with it.
+/// Takes a text as a new draft, in which nothing of a restored box stays. A text without a password
+/// leaves the box the one that it has.
+pub(crate) async fn begin(session: &Session, text: String, name: &str) -> Result<Answer, Failure> {
+    let before = session.drafted_or_running().await?;
+    let with_password = path::password_of(&before.text)
+        .filter(|_| path::password_of(&text).is_none())
+        // What is no TOML is mended first.
+        .and_then(|hash| path::set(&text, &["system", "password", &hash].map(str::to_owned)).ok());
+    let keeps_password = with_password.is_some();
+    let drafted = Drafted { text: with_password.unwrap_or_else(|| text.clone()), ..Drafted::default() };
+    session.draft.write(&Drafted { base: before.base, ..drafted })?;
+    let mut answer = judged(&text, name);
+    if keeps_password {
+        answer.text.push_str("\nthe password stays as it is");
+    }
+    if before.extra.is_some() || before.host_key.is_some() {
+        answer.text.push_str("\nwhat restore had brought besides is no part of it any more");
+    }
+    Ok(answer)
+}
+
+/// Takes a text as what the draft says now.
 pub(crate) async fn take(session: &Session, text: String, name: &str) -> Result<Answer, Failure> {
     session.redraft(text.clone()).await?;
+    Ok(judged(&text, name))
+}
+
+/// What is wrong with a draft, and what to do next.
+fn judged(text: &str, name: &str) -> Answer {
     let checked = check::text(text.as_bytes(), name);
     let lines = text.lines().count();
     let next = if checked.code == Code::Done { "compare shows what it changes" } else { "mend it with edit" };
-    Ok(Answer { text: format!("{}\n{lines} lines are the draft now; {next}", checked.text), ..checked })
+    Answer { text: format!("{}\n{lines} lines are the draft now; {next}", checked.text), ..checked }
 }
 
 /// `compare`: without words what runs and the draft, with one that and the draft.
@@ -69,9 +95,24 @@ pub(crate) async fn compare(
     let new = session.text(second).await?;
     let difference = difference::unified(&old, &new, [&first.to_string(), &second.to_string()]);
     let same = difference.is_empty();
-    let text = if same { format!("{first} and {second} are the same") } else { difference.trim_end().into() };
+    let mut text =
+        if same { format!("{first} and {second} are the same") } else { difference.trim_end().into() };
+    if second == Version::Draft {
+        text.push_str(&beside(&session.drafted()?));
+    }
     let value = json!({ "same": same, "first": first.to_string(), "second": second.to_string(), "difference": difference });
     Ok(Answer { text, value, code: Code::Done })
+}
+
+/// What a draft of a restored box has beside its text.
+fn beside(drafted: &Drafted) -> String {
+    let extra = drafted.extra.as_ref().map(|extra| match extra.lines().count() {
+        0 => "no extra.nft".to_owned(),
+        lines => format!("extra.nft ({lines} lines)"),
+    });
+    let host_key = drafted.host_key.as_ref().map(|_| "its ssh host key".to_owned());
+    let parts: Vec<String> = extra.into_iter().chain(host_key).collect();
+    if parts.is_empty() { String::new() } else { format!("\nand of the restored box: {}", parts.join(", ")) }
 }
 
 /// `discard`

@@ -71,11 +71,11 @@ pub(crate) enum Command {
     Generations,
     /// Show the newest lines of the supervisor's log.
     Log {
-        /// How many.
+        /// How many lines.
         #[arg(short = 'n', long, default_value_t = 20)]
         lines: u32,
     },
-    /// Tell whether the kernel holds what the running configuration says.
+    /// Tell whether the kernel holds the running configuration.
     Verify,
 
     /// Set a field in the draft: set service ftp scheduler rr.
@@ -92,7 +92,7 @@ pub(crate) enum Command {
     },
     /// Edit the draft on the whole screen.
     Edit,
-    /// Ask what a director needs, and write the draft of one or the first of two.
+    /// Ask what a director or a pair needs, and write the draft.
     Setup,
     /// Take a file as the draft, or what is pasted when none is named.
     Load {
@@ -101,7 +101,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         stick: Stick,
     },
-    /// Show how two configurations differ: the running one and the draft.
+    /// Show how the draft differs from what runs, or any two.
     Compare {
         /// A generation, `running` or `draft`.
         first: Option<Version>,
@@ -113,12 +113,12 @@ pub(crate) enum Command {
         /// The file; without it the draft, or /config/mark21.toml.
         file: Option<PathBuf>,
     },
-    /// Show what applying a configuration would change, changing nothing.
+    /// Show what applying the draft or a file would change.
     Plan {
         /// The file; without it the draft, or the running configuration.
         file: Option<PathBuf>,
     },
-    /// Print the whole box (configuration, extra.nft, keys) for restore to take.
+    /// Print the whole box: configuration, extra.nft, keys.
     Backup {
         /// Only this file, for load to take.
         #[arg(conflicts_with = "usb")]
@@ -126,7 +126,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         stick: Stick,
     },
-    /// Take a backup as the draft: of this box, or of one that this box replaces.
+    /// Take a backup as the draft, of this box or of another one.
     Restore {
         /// The file; without it, what is pasted.
         #[arg(conflicts_with = "usb")]
@@ -148,7 +148,7 @@ pub(crate) enum Command {
     },
     /// Keep the change that waits for its confirmation.
     Confirm,
-    /// Commit an older generation anew, or take back what is not confirmed.
+    /// Take back what is not confirmed, or commit an older one.
     Rollback {
         /// The generation; without it, the unconfirmed change is taken back.
         generation: Option<u32>,
@@ -190,7 +190,7 @@ pub(crate) enum Command {
     Ping {
         /// Its address.
         host: std::net::IpAddr,
-        /// How many, 1-100.
+        /// How many echoes, 1-100.
         #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
         count: u32,
     },
@@ -212,10 +212,10 @@ pub(crate) enum Command {
         /// Only from or to this port of TCP or UDP.
         #[arg(long)]
         port: Option<u16>,
-        /// How long, 1-600.
+        /// How many seconds, 1-600.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
         seconds: u32,
-        /// How many, 1-100000.
+        /// How many packets, 1-100000.
         #[arg(short = 'c', long, default_value_t = 100,
               value_parser = clap::value_parser!(u32).range(1..=100_000))]
         packets: u32,
@@ -223,7 +223,7 @@ pub(crate) enum Command {
         #[arg(long)]
         pcap: bool,
     },
-    /// Open a root shell: on the serial line only, logged, and status tells of it.
+    /// Open a root shell (serial line only); status tells of it.
     Shell,
     /// Start the box anew.
     Reboot {
@@ -295,9 +295,9 @@ pub(crate) enum Show {
         #[arg(default_value = "running")]
         version: Version,
     },
-    /// The firewall's rules: counters, and the configuration line behind each.
+    /// The firewall's rules, with counters and lines of the file.
     Firewall,
-    /// The settings that the FTP servers behind a service must carry.
+    /// What the FTP servers behind a service must be set to.
     ServerConfig {
         /// The service's name.
         service: String,

@@ -1,9 +1,11 @@
 //! What may stand at a place of a line: for the tab key, and for `?`.
 
 use clap::{ArgAction, CommandFactory};
-use mark21_config::fields::{Absent, FieldDoc, TableForm};
+use mark21_config::fields::{Absent, FieldDoc, Shape, TableForm};
 
+use crate::answer::fold;
 use crate::command::Line;
+use crate::lines;
 use crate::path::{self, Path};
 
 /// One thing that may stand there.
@@ -20,9 +22,18 @@ impl Candidate {
         Self { text: text.into(), what: what.into() }
     }
 
+    /// Where the line may end.
+    fn enter() -> Self {
+        Self::new("<Enter>", "The line is whole")
+    }
+
     /// Whether it only says of what kind the word is.
-    pub(crate) fn is_kind(&self) -> bool {
+    fn is_kind(&self) -> bool {
         self.text.starts_with('<')
+    }
+
+    fn is_option(&self) -> bool {
+        self.text.starts_with('-')
     }
 }
 
@@ -40,9 +51,9 @@ impl Names {
     fn entries(&self, words: &[&str]) -> Vec<Candidate> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let Ok(path) = Path::read(&words) else { return Vec::new() };
-        let what = path.table().key();
+        let what = spoken(path.table().key());
         let entries = path::entries_of(&self.text, &path.steps);
-        entries.into_iter().map(|text| Candidate::new(text, what)).collect()
+        entries.into_iter().map(|text| Candidate::new(text, what.as_str())).collect()
     }
 }
 
@@ -54,50 +65,87 @@ pub(crate) fn at(line: &str, names: &Names) -> (usize, Vec<Candidate>) {
     let mut all = match words.split_first() {
         Some((first, words)) if is_short_for(first, "set") => in_the_file(words, names, Purpose::Set),
         Some((first, words)) if is_short_for(first, "delete") => in_the_file(words, names, Purpose::Delete),
-        _ => in_the_commands(&words, partial, names),
+        _ => in_the_commands(before, &words, names),
     };
     all.retain(|candidate| candidate.text.starts_with(partial) || candidate.is_kind());
+    if !partial.is_empty() {
+        all.retain(|candidate| *candidate != Candidate::enter());
+    }
     (start, all)
 }
 
-fn in_the_commands(words: &[&str], partial: &str, names: &Names) -> Vec<Candidate> {
+/// What the tab key completes with: words that are known, and options where one is begun or nothing
+/// else may stand.
+pub(crate) fn for_tab(line: &str, names: &Names) -> (usize, Vec<String>) {
+    let (start, mut all) = at(line, names);
+    all.retain(|candidate| !candidate.is_kind());
+    if !line.get(start..).is_some_and(|partial| partial.starts_with('-'))
+        && all.iter().any(|candidate| !candidate.is_option())
+    {
+        all.retain(|candidate| !candidate.is_option());
+    }
+    (start, all.into_iter().map(|candidate| candidate.text).collect())
+}
+
+fn in_the_commands(before: &str, words: &[&str], names: &Names) -> Vec<Candidate> {
     let line = Line::command();
     let mut command = &line;
     let mut positional: Vec<&str> = Vec::new();
     let mut option = None;
-    for word in words {
+    for (number, word) in words.iter().enumerate() {
         if let Some(inner) = subcommand(command, word) {
             command = inner;
+        } else if number == 0 && *word == "help" {
+            // What is asked about follows.
+        } else if command.has_subcommands() {
+            return Vec::new();
         } else if option.take().is_some() {
             // The word is that option's value.
-        } else if let Some(name) = word.strip_prefix("--") {
-            let taken = command.get_opts().find(|argument| argument.get_long() == Some(name));
-            option = taken.filter(|argument| matches!(argument.get_action(), ArgAction::Set));
-        } else if !word.starts_with('-') {
+        } else if word.starts_with('-') {
+            option = command
+                .get_opts()
+                .find(|argument| is_named(argument, word) && matches!(argument.get_action(), ArgAction::Set));
+        } else {
             positional.push(word);
         }
     }
-    if let Some(option) = option {
-        return vec![kind(option)];
+    let asks_for_help = words.first() == Some(&"help");
+    let mut all = Vec::new();
+    if asks_for_help || (!words.is_empty() && matches!(lines::read(Ok(before)), Ok(Some(_)))) {
+        all.push(Candidate::enter());
     }
-    let mut all: Vec<Candidate> = command
-        .get_subcommands()
-        .map(|inner| Candidate::new(inner.get_name(), help(inner.get_about())))
-        .collect();
+    if let Some(option) = option {
+        all.push(kind(option));
+        return all;
+    }
+    let inner = command.get_subcommands();
+    all.extend(inner.map(|inner| Candidate::new(inner.get_name(), help(inner.get_about()))));
     if words.is_empty() {
-        all.push(Candidate::new("help", "Say what a command does."));
+        all.push(Candidate::new("help", "Say what a command does"));
+    }
+    if asks_for_help {
+        return all;
     }
     if let Some(argument) = command.get_positionals().nth(positional.len()) {
         let known = known(argument.get_id().as_str(), &positional, names);
         all.extend(if known.is_empty() { vec![kind(argument)] } else { known });
     }
-    if partial.starts_with('-') || all.is_empty() {
-        let flags = command.get_arguments().filter_map(|argument| {
+    if !command.has_subcommands() {
+        let left = command.get_opts().filter(|argument| !words.iter().any(|word| is_named(argument, word)));
+        let left = left.filter_map(|argument| {
             Some(Candidate::new(format!("--{}", argument.get_long()?), help(argument.get_help())))
         });
-        all.extend(flags);
+        all.extend(left);
     }
     all
+}
+
+/// Whether a word is this option, in its long form or its short one.
+fn is_named(option: &clap::Arg, word: &str) -> bool {
+    let long = word.strip_prefix("--").is_some_and(|name| option.get_long() == Some(name));
+    long || word.strip_prefix('-').is_some_and(|name| {
+        option.get_short().is_some_and(|short| name.strip_prefix(short).is_some_and(str::is_empty))
+    })
 }
 
 /// By its name, or a beginning that no other one has, as clap takes it.
@@ -152,7 +200,12 @@ fn in_the_file(words: &[&str], names: &Names, purpose: Purpose) -> Vec<Candidate
     let owned: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let Ok(path) = Path::read(&owned) else { return Vec::new() };
     if let Some(field) = path.field {
-        return if purpose == Purpose::Set { values(field, names) } else { Vec::new() };
+        let is_whole = purpose == Purpose::Delete || !path.values.is_empty();
+        let mut all = if is_whole { vec![Candidate::enter()] } else { Vec::new() };
+        if purpose == Purpose::Set && (path.values.is_empty() || field.shape() == Shape::List) {
+            all.extend(values(field, names));
+        }
+        return all;
     }
     let table = path.table();
     if let Some(step) = path.steps.last()
@@ -161,12 +214,24 @@ fn in_the_file(words: &[&str], names: &Names, purpose: Purpose) -> Vec<Candidate
     {
         let mut all = names.entries(words);
         if purpose == Purpose::Set {
-            all.push(Candidate::new("<new>", format!("a new {}", table.key())));
+            all.push(Candidate::new("<new>", format!("a new {}", spoken(table.key()))));
+        } else if all.is_empty() {
+            all.push(Candidate::new("<none>", format!("there is no {}", spoken(table.key()))));
         }
         return all;
     }
-    let fields = table.fields.iter().map(|field| Candidate::new(field.name, field.what));
-    fields.chain(table.below().map(|below| Candidate::new(below.key(), below.what))).collect()
+    let mut all = Vec::new();
+    if purpose == Purpose::Delete && !words.is_empty() {
+        all.push(Candidate::enter());
+    }
+    all.extend(table.fields.iter().map(|field| Candidate::new(field.name, field.what)));
+    all.extend(table.below().map(|below| Candidate::new(below.key(), below.what)));
+    all
+}
+
+/// A table's name in words.
+fn spoken(key: &str) -> String {
+    key.replace('_', " ")
 }
 
 fn values(field: &FieldDoc, names: &Names) -> Vec<Candidate> {
@@ -188,22 +253,24 @@ fn values(field: &FieldDoc, names: &Names) -> Vec<Candidate> {
 }
 
 fn kind(argument: &clap::Arg) -> Candidate {
-    Candidate::new(format!("<{}>", argument.get_id()), help(argument.get_help()))
+    let named = argument.get_value_names().and_then(|names| names.first());
+    let name = named.map_or_else(|| argument.get_id().to_string(), ToString::to_string).to_lowercase();
+    Candidate::new(format!("<{}>", name.replace('_', "-")), help(argument.get_help()))
 }
 
 fn help(text: Option<&clap::builder::StyledStr>) -> String {
     text.map(ToString::to_string).unwrap_or_default()
 }
 
-/// What `?` prints: a candidate a line, in this many columns.
+/// What `?` prints: a candidate a line, and what it is in as many of this many columns as it takes.
 pub(crate) fn listing(all: &[Candidate], columns: usize) -> String {
     if all.is_empty() {
-        return "nothing more is taken here, or the words before are wrong".to_owned();
+        return "nothing can stand here: a word before it is wrong, or one too many".to_owned();
     }
     let width = all.iter().map(|candidate| candidate.text.chars().count()).max().unwrap_or(0).min(24);
     let lines = all.iter().map(|Candidate { text, what }| {
-        let line = format!("  {text:<width$}  {what}");
-        line.trim_end().chars().take(columns.saturating_sub(1)).collect::<String>()
+        // One less: a terminal breaks the line behind its last column.
+        fold(&format!("  {text:<width$}  "), what, columns.saturating_sub(1), width + 4)
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -212,46 +279,104 @@ pub(crate) fn listing(all: &[Candidate], columns: usize) -> String {
 mod tests {
     use super::*;
 
-    fn texts(line: &str) -> Vec<String> {
+    fn names() -> Names {
         let text = include_str!("../../config/examples/pair.toml").to_owned();
-        let names = Names { text, generations: vec![1, 2] };
-        at(line, &names).1.into_iter().map(|candidate| candidate.text).collect()
+        Names { text, generations: vec![1, 2] }
+    }
+
+    fn texts(line: &str) -> Vec<String> {
+        at(line, &names()).1.into_iter().map(|candidate| candidate.text).collect()
     }
 
     #[test]
     fn every_place_offers_what_may_stand_there() {
-        let cases: [(&str, &[&str]); 20] = [
+        let cases: [(&str, &[&str]); 31] = [
             ("ver", &["verify"]),
+            ("verify ", &["<Enter>"]),
             ("show se", &["services", "server-config"]),
             ("sh ver", &["version"]),
             ("del service ", &["ftp", "web"]),
             ("res", &["restore", "resign"]),
-            ("capture ", &["outside", "inside", "sync"]),
+            (
+                "capture ",
+                &["outside", "inside", "sync", "--host", "--port", "--seconds", "--packets", "--pcap"],
+            ),
+            ("capture outside --port ", &["<port>"]),
+            ("capture outside -c 5 --port 21 --s", &["--seconds"]),
             ("show server-config ", &["ftp", "web"]),
-            ("drain ftp ", &["10.0.0.11", "10.0.0.12"]),
+            ("drain ftp ", &["10.0.0.11", "10.0.0.12", "--save", "--wait"]),
             ("drain web 10", &["10.0.0.11"]),
+            ("drain ftp 10.0.0.11 ", &["<Enter>", "--save", "--wait"]),
             ("drain ftp 10.0.0.11 --w", &["--wait"]),
-            ("rollback ", &["2", "1"]),
-            ("compare ", &["running", "draft", "2", "1"]),
+            ("rollback ", &["<Enter>", "2", "1", "--confirm", "--comment", "--at-reboot"]),
+            ("commit --confirm ", &["<time>"]),
+            ("commit --confirm 5m ", &["<Enter>", "<file>", "--comment", "--at-reboot", "--over"]),
+            ("compare ", &["<Enter>", "running", "draft", "2", "1"]),
             ("resign ins", &["inside", "inside6"]),
+            ("load --usb ", &["<Enter>", "<name>"]),
             ("set serv", &["service"]),
             ("set service ", &["ftp", "web", "<new>"]),
             ("set service ftp sche", &["scheduler"]),
             ("set service ftp scheduler w", &["wrr", "wlc", "<value>"]),
+            ("set service ftp scheduler wlc ", &["<Enter>"]),
             ("set route default interface ", &["outside", "inside", "sync", "<value>"]),
             ("delete service ftp real_server ", &["10.0.0.11", "10.0.0.12"]),
+            ("delete service ftp scheduler ", &["<Enter>"]),
             ("set nonsense ", &[]),
+            ("nonsense ", &[]),
+            ("show nonsense ", &[]),
         ];
         for (line, wanted) in cases {
             assert_eq!(texts(line), wanted, "{line}");
         }
         assert!(texts("").len() > 20 && texts("").contains(&"help".to_owned()));
+        assert_eq!(texts("help show ")[1..], texts("show "));
+        assert_eq!(texts("help status "), ["<Enter>"]);
     }
 
     #[test]
-    fn a_listing_fits_the_terminal() {
-        let (_, all) = at("set service ftp ", &Names::default());
-        assert!(all.len() > 10);
-        assert!(listing(&all, 80).lines().all(|line| line.chars().count() < 80));
+    fn the_tab_key_offers_options_only_where_they_are_wanted() {
+        let cases: [(&str, &[&str]); 5] = [
+            ("drain ftp ", &["10.0.0.11", "10.0.0.12"]),
+            ("drain ftp 10.0.0.11 ", &["--save", "--wait"]),
+            ("drain ftp -", &["--save", "--wait"]),
+            ("set service ftp scheduler w", &["wrr", "wlc"]),
+            ("ping ", &["--count"]),
+        ];
+        for (line, wanted) in cases {
+            assert_eq!(for_tab(line, &names()).1, wanted, "{line}");
+        }
+    }
+
+    /// Every place that completion leads to, from the empty line on.
+    fn places() -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut next = 0;
+        while let Some(line) = all.get(next).cloned() {
+            next += 1;
+            // Behind the words of a set stand the same ones for each entry.
+            let words = at(&line, &names()).1.into_iter().filter(|word| !word.is_kind() && !word.is_option());
+            let depth = line.split_whitespace().count();
+            all.extend(words.filter(|_| depth < 5).map(|word| format!("{line}{} ", word.text)));
+        }
+        all
+    }
+
+    #[test]
+    fn help_fits_the_terminal_at_every_place_and_loses_no_word() {
+        let places = places();
+        assert!(places.len() > 200, "{} places", places.len());
+        for line in places {
+            let (_, all) = at(&line, &names());
+            assert!(!all.is_empty(), "{line:?}: completion leads nowhere");
+            let shown = listing(&all, 80);
+            assert!(shown.lines().all(|line| line.chars().count() < 80), "{line:?}\n{shown}");
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let wanted = all.iter().map(|candidate| format!("{} {} ", candidate.text, candidate.what));
+            assert_eq!(words(&shown), words(&wanted.collect::<String>()), "{line:?}");
+            if ["", "show "].contains(&line.as_str()) {
+                assert_eq!(shown.lines().count(), all.len(), "a command is one line:\n{shown}");
+            }
+        }
     }
 }

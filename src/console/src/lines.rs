@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
 use serde_json::json;
 
 use crate::answer::{self, Answer, Failure};
@@ -190,18 +190,46 @@ fn refused(error: &clap::Error, first: &str) -> Failure {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Failure::new(Code::Done, text.trim_end(), "");
     }
+    if let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) =
+        (error.kind(), error.get(ContextKind::InvalidSubcommand))
+    {
+        return unknown(word, first, error.get(ContextKind::SuggestedSubcommand));
+    }
     // What is missing, and what may stand there, comes in lines of its own behind the first.
     let message: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
     let message = message.join(" ");
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
     let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
-    let hint = match (tip, usage, error.kind()) {
-        (Some(tip), _, _) => tip.to_owned(),
-        (None, Some(usage), _) => format!("it goes: {usage}"),
-        (None, None, ErrorKind::InvalidSubcommand) => "type help for the commands".to_owned(),
-        (None, None, _) => format!("{first} --help tells how it goes"),
+    let hint = match (tip, usage) {
+        (Some(tip), _) => tip.to_owned(),
+        (None, Some(usage)) => format!("it goes: {usage}"),
+        (None, None) => format!("{first} --help tells how it goes"),
     };
     Failure::new(Code::Usage, message.trim_start_matches("error: "), hint)
+}
+
+/// A word that is no command, or the beginning of several.
+fn unknown(word: &str, first: &str, similar: Option<&ContextValue>) -> Failure {
+    let line = Line::command();
+    let above = line.find_subcommand(first).filter(|_| word != first).unwrap_or(&line);
+    let all = || above.get_subcommands().map(clap::Command::get_name);
+    let begun: Vec<&str> = all().filter(|name| name.starts_with(word)).collect();
+    let shown = if word == first { word.to_owned() } else { format!("{first} {word}") };
+    if begun.len() > 1 {
+        let message = format!("{shown:?} is short for several commands");
+        return Failure::new(Code::Usage, message, format!("which of them: {}", begun.join(", ")));
+    }
+    let similar: Vec<&str> = match similar {
+        Some(ContextValue::Strings(names)) => all().filter(|name| names.iter().any(|n| n == name)).collect(),
+        Some(ContextValue::String(name)) => all().filter(|known| known == name).collect(),
+        Some(_) | None => Vec::new(),
+    };
+    let hint = match (similar.is_empty(), word == first) {
+        (false, _) => format!("similar: {}", similar.join(", ")),
+        (true, true) => "type help for the commands".to_owned(),
+        (true, false) => format!("known are: {}", all().collect::<Vec<_>>().join(", ")),
+    };
+    Failure::new(Code::Usage, format!("there is no command {shown:?}"), hint)
 }
 
 fn usage(message: String) -> Failure {
@@ -284,7 +312,7 @@ mod tests {
         let failure = read(Ok("statsu")).expect_err("is no command");
         assert_eq!(failure.code, Code::Usage);
         assert!(failure.message.contains("statsu"), "{}", failure.message);
-        assert!(failure.hint.contains("'status'"), "{}", failure.hint);
+        assert!(failure.hint.contains("status"), "{}", failure.hint);
     }
 
     #[test]
@@ -293,7 +321,11 @@ mod tests {
             ("traceroute", "not provided: <HOST>", "it goes: traceroute"),
             ("drain ftp", "not provided: <SERVER>", "it goes: drain"),
             ("log -n many", "invalid value 'many'", "log --help"),
-            ("show firewool", "unrecognized subcommand 'firewool'", "'firewall'"),
+            ("show firewool", "there is no command \"show firewool\"", "similar: firewall"),
+            ("show xyzzy", "there is no command \"show xyzzy\"", "known are: interfaces, services"),
+            ("stauts", "there is no command \"stauts\"", "similar: status, setup"),
+            ("xyzzy", "there is no command \"xyzzy\"", "type help"),
+            ("re", "\"re\" is short for several", "restore, resign, reboot"),
         ];
         for (line, message, hint) in cases {
             let failure = read(Ok(line)).expect_err(line);

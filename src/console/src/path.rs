@@ -145,6 +145,11 @@ pub(crate) fn delete(text: &str, words: &[String]) -> Result<String, Failure> {
     }
 }
 
+/// The hash of the console's password in this text.
+pub(crate) fn password_of(text: &str) -> Option<String> {
+    Some(text.parse::<DocumentMut>().ok()?.get("system")?.get("password")?.as_str()?.to_owned())
+}
+
 /// How the entries of a repeated table are called in this text, for completion.
 pub(crate) fn entries_of(text: &str, steps: &[Step]) -> Vec<String> {
     let Ok(mut document) = read(text) else { return Vec::new() };

@@ -241,9 +241,8 @@ impl Completer for Assistant {
     type Candidate = String;
 
     fn complete(&self, line: &str, place: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        let (start, all) = complete::at(line.get(..place).unwrap_or_default(), self.names());
-        let words = all.into_iter().filter(|candidate| !candidate.is_kind());
-        Ok((start, words.map(|candidate| candidate.text + " ").collect()))
+        let (start, words) = complete::for_tab(line.get(..place).unwrap_or_default(), self.names());
+        Ok((start, words.into_iter().map(|word| word + " ").collect()))
     }
 }
 

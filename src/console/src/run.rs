@@ -49,7 +49,7 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
         Command::Load { file: Some(file), .. } => change::load(session, file).await,
         Command::Load { file: None, .. } => {
             let text = paste::receive(Kind::Configuration, session.asker)?;
-            change::take(session, text, "the pasted text").await
+            change::begin(session, text, "the pasted text").await
         }
         Command::Compare { first, second } => change::compare(session, *first, *second).await,
         Command::Check { file: Some(file) } => check::file(file),

@@ -11,7 +11,6 @@ use std::net::IpAddr;
 
 use mark21_config::{Device, Form, Hostname, LinkAddress};
 use serde_json::json;
-use toml_edit::DocumentMut;
 
 use crate::answer::{Answer, Failure};
 use crate::client::wait_for;
@@ -68,7 +67,7 @@ const NOTHING: fn(&Answers) -> String = |_| String::new();
 
 const QUESTIONS: &[Question] = &[
     Question {
-        text: "Is this box alone, or the first or second of two (alone, first, second)?",
+        text: "Alone, or the first or second of two boxes (alone, first, second)?",
         applies: ALWAYS,
         default: |_| "alone".into(),
         take: |answers, text| {
@@ -106,7 +105,7 @@ const QUESTIONS: &[Question] = &[
         },
     },
     Question {
-        text: "This box's own address there, with the prefix length (192.0.2.2/24)?",
+        text: "This box's own address there (as in 192.0.2.2/24)?",
         applies: ALWAYS,
         default: NOTHING,
         take: |answers, text| {
@@ -169,7 +168,7 @@ const QUESTIONS: &[Question] = &[
         },
     },
     Question {
-        text: "This box's own address there, with the prefix length (10.0.0.2/24)?",
+        text: "This box's own address there (as in 10.0.0.2/24)?",
         applies: ALWAYS,
         default: NOTHING,
         take: |answers, text| {
@@ -266,9 +265,8 @@ pub(crate) fn run(session: &Session) -> Result<Answer, Failure> {
             put(question, &mut answers)?;
         }
     }
-    let own = with_password(session, text(&answers))?;
     println!();
-    let taken = wait_for(change::take(session, own, "the draft"))?;
+    let taken = wait_for(change::begin(session, text(&answers), "the draft"))?;
     let mut told = taken.text;
     if answers.role != Role::Alone {
         let other = text(&of_the_other(&answers));
@@ -324,17 +322,6 @@ fn beside(text: &str, own: &str) -> Result<(), String> {
     match own.network().contains(address) {
         true => Ok(()),
         false => Err(format!("it is not in {}, the network of {own}", own.network())),
-    }
-}
-
-/// A box keeps the password that it has.
-fn with_password(session: &Session, text: String) -> Result<String, Failure> {
-    let before = wait_for(session.drafted_or_running())?.text;
-    let before: Option<DocumentMut> = before.parse().ok();
-    let hash = before.as_ref().and_then(|before| before.get("system")?.get("password")?.as_str());
-    match hash {
-        Some(hash) => crate::path::set(&text, &["system", "password", hash].map(str::to_owned)),
-        None => Ok(text),
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) async fn load_from_stick(session: &Session, name: &str) -> Result<Ans
         return list(session).await;
     }
     let text = read_stick(session, name).await?;
-    change::take(session, paste::unwrap(Kind::Configuration, text.as_bytes())?, name).await
+    change::begin(session, paste::unwrap(Kind::Configuration, text.as_bytes())?, name).await
 }
 
 async fn list(session: &Session) -> Result<Answer, Failure> {

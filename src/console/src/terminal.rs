@@ -190,7 +190,8 @@ fn line_of(input: &mut impl Read) -> io::Result<String> {
             b'\n' | b'\r' => break,
             INTERRUPT => return Err(io::ErrorKind::Interrupted.into()),
             ESCAPE => skip_sequence(input)?,
-            byte if line.len() < ANSWER_BYTES => line.push(byte),
+            byte @ (b'\t' | b' '..) if line.len() < ANSWER_BYTES => line.push(byte),
+            // A control letter is no part of an answer: nobody sees that it is in a password.
             _ => {}
         }
     }
@@ -301,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_late_answer_of_a_slow_terminal_is_no_part_of_a_password() {
-        for typed in ["\x1b[24;80Rsecret\r", "se\x1b[Acr\x1bOBet\n", "secret\x1b[1;5C\n"] {
+        for typed in ["\x1b[24;80Rsecret\r", "se\x1b[Acr\x1bOBet\n", "sec\x0cret\n", "secret\x1b[1;5C\n"] {
             assert_eq!(line_of(&mut typed.as_bytes()).expect("a line"), "secret", "{typed:?}");
         }
         assert!(line_of(&mut &b"cut \x1b[2"[..]).is_err());

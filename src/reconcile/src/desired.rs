@@ -16,6 +16,9 @@ use crate::sysctls::{self, Sysctl};
 pub struct Desired {
     /// In loading order.
     pub modules: Vec<Module>,
+    /// Modules that later configurations may ask for, to be there before the kernel takes no more.
+    /// In loading order; one that the kernel lacks is no loss yet.
+    pub reserve: Vec<Module>,
     /// Must not be loaded.
     pub unwanted_modules: Vec<String>,
     /// Without the forwarding switches.
@@ -48,6 +51,7 @@ impl Desired {
         let devices: Vec<&str> = links.iter().map(|link| link.device.as_str()).collect();
         Self {
             modules: modules::modules(&context),
+            reserve: modules::reserve(&context),
             unwanted_modules: modules::unwanted(&context),
             sysctls: sysctls::sysctls(&context, &devices),
             firewall: firewall::build(&context),

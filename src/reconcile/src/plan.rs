@@ -72,7 +72,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
 fn modules(desired: &Desired, observed: &Observed) -> Vec<Change> {
     let wanted = desired.modules.iter().filter_map(|module| {
         let Some(loaded) = observed.modules.get(&module.name) else {
-            return Some(ModuleChange::Load(module.clone()));
+            let load = if observed.modules_locked { ModuleChange::LoadAtStart } else { ModuleChange::Load };
+            return Some(load(module.clone()));
         };
         // A parameter that the kernel does not show is believed.
         let differs = module.parameters.iter().find_map(|(key, value)| {

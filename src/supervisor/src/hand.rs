@@ -146,6 +146,20 @@ impl Hand {
     }
 }
 
+/// A service by its name.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn find_service<'a>(config: &'a Config, name: &str) -> Result<&'a Service, String> {
+    config.services.iter().find(|service| service.name.as_str() == name).ok_or_else(|| {
+        let names: Vec<&str> = config.services.iter().map(|service| service.name.as_str()).collect();
+        match names.is_empty() {
+            true => format!("there is no service {name:?}, and no other one"),
+            false => format!("there is no service {name:?}; there are: {}", names.join(", ")),
+        }
+    })
+}
+
 /// The server that an operator names.
 ///
 /// # Errors
@@ -155,10 +169,7 @@ pub(crate) fn find<'a>(
     service: &str,
     server: ServerName,
 ) -> Result<(&'a Service, &'a RealServer), String> {
-    let found = config.services.iter().find(|known| known.name.as_str() == service).ok_or_else(|| {
-        let names: Vec<&str> = config.services.iter().map(|service| service.name.as_str()).collect();
-        format!("there is no service {service:?}; there are: {}", names.join(", "))
-    })?;
+    let found = find_service(config, service)?;
     let servers = config.real_servers_of(found);
     let mut matching = servers.iter().filter(|known| server.is(known.addresses(), known.port));
     match (matching.next(), matching.next()) {

@@ -25,7 +25,7 @@ use crate::outside::Outside;
 use crate::store::{Current, Refusal, Store};
 use crate::watchdog::{self, Watchdog};
 use crate::worker::{self, Census, Order, Report, Subject, Wanted};
-use crate::{Options, bus, clock, files, firmware, listen, rescue, reset, watch};
+use crate::{Options, bus, clock, files, firmware, haste, listen, rescue, reset, watch};
 
 mod answer;
 mod change;
@@ -218,6 +218,7 @@ impl Runtime {
                 Command::Name(number) => self.name(number),
                 Command::Refuse(reason) => self.refuse(reason),
                 Command::Ready => self.ready(),
+                Command::Lock => self.send(Order::Lock(self.subject()))?,
                 Command::Repaired(changes) => {
                     for change in changes {
                         crate::log::note(format_args!("a foreign change was put right: {change}"));
@@ -256,6 +257,11 @@ impl Runtime {
 
     fn order(&mut self, order: Order) -> io::Result<()> {
         self.ordered.get_or_insert_with(Instant::now);
+        self.send(order)
+    }
+
+    /// Orders without a report.
+    fn send(&self, order: Order) -> io::Result<()> {
         self.orders.try_send(order).map_err(|error| io::Error::other(format!("the kernel's owner: {error}")))
     }
 
@@ -317,6 +323,7 @@ impl Runtime {
 
     fn ready(&mut self) {
         let proven = clock::since_kernel_start();
+        haste::end();
         self.reach_out();
         self.boot.kernel_to_proven_ms = Some(millis(proven));
         match self.signs.take().map(watch::start) {

@@ -51,6 +51,8 @@ pub(crate) enum Order {
     Look(Subject),
     /// Say what would be changed.
     Plan(Subject, oneshot::Sender<Result<PlanReport, String>>),
+    /// Let the kernel take no more modules, once those are there that may be asked for.
+    Lock(Subject),
     /// List the firewall; the text is that of the running configuration, for the lines.
     Firewall(String, oneshot::Sender<Result<Firewall, String>>),
 }
@@ -89,7 +91,7 @@ pub(crate) fn start(reports: mpsc::Sender<Report>) -> Result<SyncSender<Order>, 
 }
 
 fn work(kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Report>) {
-    let mut worker = Worker { kernel, listed: None };
+    let mut worker = Worker { kernel, listed: None, locked: false };
     while let Ok(order) = orders.recv() {
         let report = match order {
             Order::Converge { subject, manner } => {
@@ -105,6 +107,10 @@ fn work(kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Report>
                 drop(
                     answer.send(planned.map_err(|problem| format!("{}: {}", problem.subject, problem.text))),
                 );
+                continue;
+            }
+            Order::Lock(subject) => {
+                worker.lock(&subject);
                 continue;
             }
             Order::Firewall(text, answer) => {
@@ -123,6 +129,8 @@ struct Worker {
     kernel: Kernel,
     /// The nft tables as they were listed last.
     listed: Option<NftTables>,
+    /// The kernel takes no more modules, and by our doing knows all that may be asked for.
+    locked: bool,
 }
 
 /// Where a look takes the nft tables from.
@@ -174,15 +182,35 @@ impl Worker {
         Outcome::Proven(changes)
     }
 
-    fn look(&mut self, subject: &Subject, listing: Listing) -> Result<Census, Problem> {
-        let desired = match &subject.wanted {
-            Some(wanted) => {
-                let machine = self.kernel.machine().map_err(|error| trouble("machine", &error))?;
-                let desired = Desired::from_config(&wanted.config, &machine, &subject.overrides);
-                desired.with_extra(wanted.extra.clone())
+    /// A box without services waits for its first ones, which may want any module.
+    fn lock(&mut self, subject: &Subject) {
+        let serves = subject.wanted.as_ref().is_some_and(|wanted| !wanted.config.services.is_empty());
+        if !serves || self.locked {
+            return;
+        }
+        crate::stick::load_drivers();
+        let locked = self.desired(subject).and_then(|desired| {
+            self.kernel.lock_modules(&desired.reserve).map_err(|error| trouble("kernel", &error))
+        });
+        self.locked = locked.is_ok();
+        match locked {
+            Ok(true) => {
+                crate::log::note(format_args!("the kernel takes no more modules until it starts again"))
             }
-            None => Desired::fail_secure(),
-        };
+            Ok(false) => {}
+            Err(problem) => crate::log::error(format_args!("{}: {}", problem.subject, problem.text)),
+        }
+    }
+
+    fn desired(&mut self, subject: &Subject) -> Result<Desired, Problem> {
+        let Some(wanted) = &subject.wanted else { return Ok(Desired::fail_secure()) };
+        let machine = self.kernel.machine().map_err(|error| trouble("machine", &error))?;
+        let desired = Desired::from_config(&wanted.config, &machine, &subject.overrides);
+        Ok(desired.with_extra(wanted.extra.clone()))
+    }
+
+    fn look(&mut self, subject: &Subject, listing: Listing) -> Result<Census, Problem> {
+        let desired = self.desired(subject)?;
         let known = self.listed.take().filter(|_| listing == Listing::LastSeen);
         let observed = match known {
             Some(tables) => self.kernel.observe_beside(&desired, tables),

@@ -107,6 +107,27 @@ fn other_helper_ports_need_a_reboot() {
 }
 
 #[test]
+fn a_kernel_that_takes_no_more_modules_lets_a_new_one_wait_for_a_reboot() {
+    let mut built = apply_all(&plan(&desired(SMALL), &fresh()), fresh());
+    built.modules.remove("ip_vs_ftp");
+    assert_eq!(plan(&desired(SMALL), &built).when(), When::Live);
+    built.modules_locked = true;
+    let waits = plan(&desired(SMALL), &built);
+    assert_eq!(words(&waits), ["load module ip_vs_ftp ports=21"]);
+    assert_eq!(waits.when(), When::NeedsReboot);
+}
+
+#[test]
+fn every_scheduler_is_there_before_the_kernel_takes_no_more_modules_and_the_helper_is_not() {
+    let reserve = desired(SMALL).reserve;
+    for scheduler in mark21_config::Scheduler::ALL {
+        let name = format!("ip_vs_{}", scheduler.name());
+        assert!(reserve.iter().any(|module| module.name == name), "{name}");
+    }
+    assert!(reserve.iter().all(|module| module.name != "ip_vs_ftp"));
+}
+
+#[test]
 fn only_foreign_addresses_are_removed() {
     let mut built = apply_all(&plan(&desired(SMALL), &fresh()), fresh());
     let address = |text: &str, prefix_len, device: &str| Address {
@@ -238,6 +259,7 @@ prop_compose! {
             modules: modules.iter()
                 .map(|name| Module { name: (*name).into(), parameters: parameters(name) })
                 .collect(),
+            reserve: Vec::new(),
             unwanted_modules: if modules.contains(&"ip_vs_ftp") { vec![] } else { vec!["ip_vs_ftp".into()] },
             sysctls,
             firewall,

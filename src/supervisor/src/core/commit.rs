@@ -161,8 +161,13 @@ impl<P> Core<P> {
                     attempt.origin = Origin::Generation(number);
                 }
                 let done = Done { generation: Some(number), changes: std::mem::take(&mut trial.changes) };
+                self.lock_ordered = false;
                 match trial.confirmation {
-                    Confirmation::None => self.settle(now),
+                    Confirmation::None => {
+                        // Of what lay on the disk at the start; another one lies there now.
+                        self.standing.clear();
+                        self.settle(now);
+                    }
                     Confirmation::Within(time) => {
                         // What would be announced at once says nothing new.
                         let announced = ANNOUNCED.iter().filter(|before| **before >= time).count();
@@ -199,6 +204,7 @@ impl<P> Core<P> {
         if named.is_ok() {
             self.phase = Phase::Settled;
             self.attempts.truncate(1);
+            self.standing.clear();
         }
         vec![Command::Answer(named.map(|()| done))]
     }

@@ -14,7 +14,7 @@ use crate::core::Event;
 use crate::door::Request;
 use crate::load::Payload;
 use crate::worker::{Order, Subject, Wanted};
-use crate::{clock, files, report, server_config};
+use crate::{clock, files, hand, report, server_config};
 
 /// Figures younger than this are handed out again, so that a flood of status calls costs the
 /// kernel nothing.
@@ -121,11 +121,7 @@ impl Runtime {
 
     fn server_config(&self, name: &str) -> Result<HashMap<String, String>, String> {
         let config = self.config().ok_or("no configuration runs")?;
-        let service =
-            config.services.iter().find(|service| service.name.as_str() == name).ok_or_else(|| {
-                let names: Vec<&str> = config.services.iter().map(|service| service.name.as_str()).collect();
-                format!("there is no service {name:?}; there are: {}", names.join(", "))
-            })?;
+        let service = hand::find_service(config, name)?;
         let lines =
             server_config::of(service).ok_or_else(|| format!("service {name:?} does not carry FTP"))?;
         Ok(lines.into_iter().map(|lines| (lines.program.to_owned(), lines.text)).collect())

@@ -30,6 +30,27 @@ fn unconfirmed(now: Instant) -> Core<&'static str> {
     core
 }
 
+#[test]
+fn the_kernel_takes_modules_while_a_configuration_may_be_gone_back_from() {
+    let now = Instant::now();
+    let mut core = unconfirmed(now);
+    let _ = core.handle(now + LOOK, Event::Tick);
+    assert_eq!(core.handle(now, ended(Outcome::Proven(vec![]))), [Command::Want]);
+}
+
+#[test]
+fn a_new_configuration_may_be_the_first_with_services_so_the_lock_is_asked_for_anew() {
+    let now = Instant::now();
+    let mut core = settled(now);
+    for number in 2..4 {
+        let _ = core.handle(now, commit(Confirmation::None));
+        let _ = succeed(&mut core, now);
+        let _ = core.handle(now, Event::Saved(Ok(number)));
+        let _ = core.handle(now + LOOK, Event::Tick);
+        assert_eq!(core.handle(now, ended(Outcome::Proven(vec![]))), [Command::Want, Command::Lock]);
+    }
+}
+
 /// The way back, to its end.
 fn go_back(core: &mut Core<&'static str>, now: Instant, commands: &[Command]) -> Vec<Command> {
     assert_eq!(commands, [Command::Converge(WHOLE)]);
@@ -206,10 +227,18 @@ fn a_box_that_starts_takes_no_change() {
 #[test]
 fn a_box_without_a_configuration_can_be_given_one() {
     let now = Instant::now();
-    let (mut core, _) = start(now, &[]);
-    let _ = succeed(&mut core, now);
-    let _ = core.handle(now, commit(Confirmation::None));
-    let _ = succeed(&mut core, now);
-    let _ = core.handle(now, Event::Saved(Ok(1)));
-    assert_eq!((core.origin(), core.state()), (Origin::Generation(1), State::Serving));
+    for confirmation in [Confirmation::None, Confirmation::Within(MINUTE)] {
+        let (mut core, _) = Core::start(now, vec![], vec![problem()]);
+        let _ = succeed(&mut core, now);
+        let _ = core.handle(now, commit(confirmation));
+        let _ = succeed(&mut core, now);
+        assert_eq!(core.problems().count(), 1, "{confirmation:?}");
+        let _ = core.handle(now, Event::Saved(Ok(1)));
+        if confirmation != Confirmation::None {
+            let _ = core.handle(now, Event::Change(Request::Confirm));
+            let _ = core.handle(now, Event::Named(Ok(())));
+        }
+        assert_eq!((core.origin(), core.state()), (Origin::Generation(1), State::Serving));
+        assert_eq!(core.problems().count(), 0, "what the disk lacked at the start it has now");
+    }
 }
