@@ -34,6 +34,7 @@ image: deps ## Build mark21.img from source (BUILDROOT=directory, CONFIG=file)
 image-check: ## Check the tree that builds it (BUILDROOT=directory, KERNEL=directory)
 	buildroot/check $(image-sources)
 	buildroot/check-test $(image-sources)
+	image/assemble-test
 
 demo: deps build ## See the main job work: a director boots and carries FTP
 	$(SUDO) tests/run demo

@@ -9,6 +9,17 @@ HOST_RUST_BIN_DL_VERSION = $(RUST_BIN_VERSION)
 # what its set-user-ID helper is for.
 DBUS_USERS =
 DBUS_PERMISSIONS =
+# Nobody but root runs what needs root: the supervisor does it for the admin user.
+BUSYBOX_PERMISSIONS =
+
+# Buildroot sets root's password in a regular /etc/shadow before it copies the overlay. In a
+# tree that was finished once, that file is the overlay's link, which leads nowhere here.
+define MARK21_PLAIN_SHADOW
+	if [ -L $(TARGET_DIR)/etc/shadow ]; then \
+		rm $(TARGET_DIR)/etc/shadow && echo 'root:*:::::::' > $(TARGET_DIR)/etc/shadow; \
+	fi
+endef
+TARGET_FINALIZE_HOOKS := MARK21_PLAIN_SHADOW $(TARGET_FINALIZE_HOOKS)
 
 # The overlay's time server has a user and folders of its own, those of the quick build.
 OPENNTPD_USERS =

@@ -20,9 +20,11 @@ fn main() {
     if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") {
         let script = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("no-unwinding.ld");
         fs::write(&script, NO_UNWINDING).expect("Cargo's folder for what is generated can be written");
-        // The last one keeps the relocations of a position-independent program as bits (RELR; glibc from
-        // 2.36 on, musl from 1.2.4 on, read them).
-        for argument in ["-T", &script.to_string_lossy(), "--no-eh-frame-hdr", "-z", "pack-relative-relocs"] {
+        // Relocations of a position-independent program are kept as bits (RELR; glibc from 2.36 on, musl
+        // from 1.2.4 on, read them). Stripped here as well: Cargo forgets that where a program has an
+        // override in its profile.
+        let script = script.to_string_lossy();
+        for argument in ["-T", &script, "--no-eh-frame-hdr", "-z", "pack-relative-relocs", "--strip-all"] {
             println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
         }
     }

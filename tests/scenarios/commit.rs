@@ -139,6 +139,7 @@ fn a_change_for_the_next_start_waits_for_it_and_serves_on_the_other_port_then() 
 fn what_cannot_be_taken_whole_changes_nothing() {
     scenario(|lab| {
         let mut director = serving(lab, 100_000)?;
+        crate::modules::wait_locked(&mut director)?;
         let before = state(&mut director)?;
         let text = Boot::with_file("single.toml")?.configuration.unwrap_or_default();
         let changed = |from: &str, to: &str| -> Result<String> {

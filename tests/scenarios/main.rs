@@ -17,6 +17,7 @@ mod forwarding;
 mod hostile;
 mod isolation;
 mod matrix;
+mod modules;
 mod narrow;
 mod outward;
 mod ports;
@@ -24,6 +25,7 @@ mod refusal;
 mod rewrite;
 mod store;
 mod survival;
+mod trunk;
 mod watchdog;
 
 // A person at the serial line.

@@ -37,6 +37,7 @@ pub mod screen;
 pub mod tools;
 pub mod topology;
 pub mod transfers;
+pub mod trunk;
 pub mod vsftpd;
 
 pub use director::{Boot, Director};

@@ -16,6 +16,7 @@ use crate::namespace::Namespace;
 use crate::process::Background;
 use crate::scenario::lab_root;
 use crate::topology::Segment;
+use crate::trunk;
 
 /// QEMU answers at once; a busy host may not.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -44,6 +45,8 @@ pub enum Wiring {
     Swapped,
     /// As usual, with one more card before them that has no cable.
     SpareFirst,
+    /// As usual, but both lead to a [`Trunk`](crate::trunk::Trunk), which was started before.
+    Trunk,
 }
 
 /// A machine to be started.
@@ -81,6 +84,20 @@ pub struct Qemu {
     sockets: PathBuf,
 }
 
+/// Where a machine's sockets are. Short: a socket's path has at most 107 bytes. /run is the
+/// test's own.
+#[must_use]
+pub fn sockets_of(name: &str) -> PathBuf {
+    PathBuf::from("/run/mark21-lab").join(name)
+}
+
+/// A network that is a cable of the trunk's switch.
+fn datagrams(sockets: &Path, id: &str, cable: &str) -> String {
+    let [own, peer] = trunk::cable(sockets, cable);
+    let (own, peer) = (own.display(), peer.display());
+    format!("dgram,id={id},local.type=unix,local.path={own},remote.type=unix,remote.path={peer}")
+}
+
 impl Qemu {
     /// Start the machine with its processor stopped; see [`Qemu::go`].
     ///
@@ -88,11 +105,10 @@ impl Qemu {
     /// When a tap or QEMU cannot be made.
     pub fn start(wire: &Namespace, logs: &Path, machine: &Machine) -> Result<Self> {
         let name = machine.name;
-        // Short: a socket's path has at most 107 bytes. /run is the test's own.
-        let sockets = PathBuf::from("/run/mark21-lab").join(name);
+        let sockets = sockets_of(name);
         fs::create_dir_all(&sockets).with_context(|| format!("{}", sockets.display()))?;
         let mut command = wire.host_command("qemu-system-x86_64");
-        command.args(["-name", name, "-S", "-machine", "pc", "-accel", "tcg", "-smp", "1"]);
+        command.args(["-name", name, "-S", "-machine", "q35", "-accel", "tcg", "-smp", "1"]);
         command.args(["-nodefaults", "-no-user-config", "-display", "none"]);
         match machine.firmware {
             Firmware::Direct => {
@@ -153,7 +169,8 @@ impl Qemu {
         if machine.wiring == Wiring::SpareFirst {
             option("-device", "virtio-net-pci,mac=52:54:00:21:00:99,addr=0f,romfile=".into());
         }
-        for ((index, segment), slot) in [(1, Segment::Outside), (2, Segment::Inside)].into_iter().zip(slots) {
+        let segments = [(1, Segment::Outside), (2, Segment::Inside)];
+        for (((index, segment), slot), trunk) in segments.into_iter().zip(slots).zip(trunk::TRUNKS) {
             let tap = format!("{name}-{}", segment.name());
             // A machine that ran before has left its taps, without carrier.
             if wire.ip(&format!("link show {tap}")).is_err() {
@@ -161,11 +178,21 @@ impl Qemu {
                 wire.ip(&format!("link set {tap} master {} up", segment.name()))?;
             }
             let id = segment.name();
-            option("-netdev", format!("tap,id={id},ifname={tap},script=no,downscript=no"));
+            let tap = format!("ifname={tap},script=no,downscript=no");
+            if machine.wiring == Wiring::Trunk {
+                option("-netdev", datagrams(&sockets, id, trunk));
+                option("-netdev", datagrams(&sockets, &format!("vlan-{id}"), id));
+                option("-netdev", format!("tap,id=tap-{id},vnet_hdr=off,{tap}"));
+                for end in ["vlan", "tap"] {
+                    option("-netdev", format!("hubport,id=hub-{end}-{id},hubid={index},netdev={end}-{id}"));
+                }
+            } else {
+                option("-netdev", format!("tap,id={id},{tap}"));
+            }
             let mac = format!("52:54:00:21:{:02x}:{index:02x}", machine.number);
-            // No option ROM: it never boots from the network.
+            // No option ROM: it never boots from the network. LACP asks for the speed.
             let card = format!("virtio-net-pci,netdev={id},id=nic-{id},mac={mac},addr={slot},romfile=");
-            option("-device", card);
+            option("-device", card + ",speed=1000,duplex=full");
         }
         let log = logs.join(format!("{name}-qemu.log"));
         let mut process = Background::start("qemu", command, &log)?;

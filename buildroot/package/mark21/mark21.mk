@@ -8,8 +8,9 @@ MARK21_TOP = $(realpath $(BR2_EXTERNAL_MARK21_PATH)/..)
 MARK21_VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' $(MARK21_TOP)/Cargo.toml | head -n 1)
 MARK21_SITE = $(MARK21_TOP)
 MARK21_SITE_METHOD = local
-# A file that is gone here must go there, too; what the build made stays.
-MARK21_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --delete --exclude /target --exclude /vendor \
+# A file that is gone here must go there, too; what the build made stays. What has changed
+# gets the time of the copy: its own may be before the last build, and Cargo goes by it.
+MARK21_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --checksum --no-times --delete --exclude /target --exclude /vendor \
 	--exclude /.cargo --exclude '/.stamp*' --exclude '/.files-list*' --exclude '/.br_*' \
 	--exclude '*.img'
 MARK21_LICENSE = MIT or Apache-2.0

@@ -1,14 +1,12 @@
 //! What a command answers: a value for programs, a text for people, and an exit code.
 
-use serde_json::{Value, json};
-
 use crate::exit::Code;
 
 /// The answer of a command that was carried out.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// For programs.
-    pub(crate) value: Value,
+    /// For programs: JSON.
+    pub(crate) value: String,
     /// For people; ends without a line feed.
     pub(crate) text: String,
     /// [`Code::Done`], or what the answer amounts to.
@@ -82,14 +80,22 @@ pub(crate) fn fold_lines(text: &str, columns: usize) -> String {
 }
 
 /// What the interface answered, for programs.
-pub(crate) fn value<T: serde::Serialize>(value: &T) -> serde_json::Value {
-    serde_json::to_value(value).expect("the interface's types have a JSON form")
+pub(crate) fn value<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("the interface's types have a JSON form")
 }
 
+/// What a command makes of it, for programs.
+macro_rules! json {
+    ($($json:tt)+) => { serde_json::json!($($json)+).to_string() };
+}
+pub(crate) use json;
+
 /// An answer or a failure as the one JSON object that a program reads.
-pub(crate) fn to_json(result: &Result<Answer, Failure>) -> Value {
+pub(crate) fn to_json(result: &Result<Answer, Failure>) -> String {
     match result {
-        Ok(answer) => json!({ "ok": true, "code": answer.code.word(), "result": answer.value }),
+        Ok(answer) => {
+            format!(r#"{{"ok":true,"code":"{}","result":{}}}"#, answer.code.word(), answer.value)
+        }
         Err(failure) => json!({
             "ok": false,
             "code": failure.code.word(),

@@ -3,12 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mark21_api::dict::{self, Dict};
 use mark21_api::status::{CommitOptions, Committed};
 use mark21_config::Spelled;
-use serde_json::json;
 
-use crate::answer::{Answer, Failure, value};
+use crate::answer::{Answer, Failure, json, value};
 use crate::command::{How, Version, Whom};
 use crate::draft::Drafted;
 use crate::exit::Code;
@@ -154,7 +152,7 @@ pub(crate) async fn commit(
     if let Some(key) = &drafted.host_key {
         director.restore_host_key(key).await.map_err(|error| client::called(&error))?;
     }
-    let options = options(how, drafted.extra.clone())?;
+    let options = options(how, drafted.extra.clone());
     let committed: Committed = client::take(director.commit(&drafted.text, options).await)?;
     if file.is_none() {
         settle(session, how, drafted).await?;
@@ -196,7 +194,7 @@ pub(crate) async fn rollback(
     how: &How,
 ) -> Result<Answer, Failure> {
     let director = client::director(session.via).await?;
-    let answer = director.rollback(generation.unwrap_or(0), options(how, None)?).await;
+    let answer = director.rollback(generation.unwrap_or(0), options(how, None)).await;
     let committed: Committed = client::take(answer)?;
     Ok(committed_answer(&committed))
 }
@@ -276,16 +274,15 @@ fn keep(session: &Session, drafted: Drafted, text: String) -> Result<Answer, Fai
     Ok(Answer { text: shown, value, code: Code::Done })
 }
 
-fn options(how: &How, extra: Option<String>) -> Result<Dict, Failure> {
+fn options(how: &How, extra: Option<String>) -> CommitOptions {
     let confirm = how.confirm.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
-    let options = CommitOptions {
+    CommitOptions {
         confirm,
         comment: how.comment.clone(),
-        at_reboot: how.at_reboot,
+        at_reboot: Some(how.at_reboot),
         extra,
         ..CommitOptions::default()
-    };
-    dict::to_dict(&options).map_err(|error| Failure::new(Code::Failed, format!("options: {error}"), ""))
+    }
 }
 
 fn committed_answer(committed: &Committed) -> Answer {

@@ -1,12 +1,10 @@
 //! The way to mark21d: peer to peer, so that it works without the bus, or over the bus.
 
-use std::error::Error;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use mark21_api::DirectorProxy;
-use mark21_api::dict::{self, Dict};
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use zbus::connection::Builder;
@@ -74,13 +72,16 @@ pub(crate) fn wait_for<F: Future>(answer: F) -> F::Output {
 }
 
 /// The answer of a call as the type that it carries.
-pub(crate) fn take<T: DeserializeOwned>(answer: zbus::Result<Dict>) -> Result<T, Failure> {
-    let dict = answer.map_err(|error| called(&error))?;
-    dict::from_dict(dict).map_err(|error| {
-        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+pub(crate) fn take<T: DeserializeOwned>(answer: zbus::Result<String>) -> Result<T, Failure> {
+    read(&answer.map_err(|error| called(&error))?)
+}
+
+/// A document that mark21d has answered with.
+pub(crate) fn read<T: DeserializeOwned>(document: &str) -> Result<T, Failure> {
+    serde_json::from_str(document).map_err(|error| {
         Failure::new(
             Code::Failed,
-            format!("mark21d answered with {error}{cause}"),
+            format!("mark21d answered with something else: {error}"),
             "mark21 and mark21d are of different versions; reboot the box",
         )
     })

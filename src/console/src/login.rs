@@ -14,7 +14,6 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mark21_api::dict;
 use mark21_api::status::{CommitOptions, Committed, State};
 
 use crate::answer::{self, Failure};
@@ -202,8 +201,6 @@ async fn keep(session: &Session, hash: &str) -> Result<u32, Failure> {
     };
     let text = path::set(&text, &["system", "password", hash].map(str::to_owned))?;
     let options = CommitOptions { comment: Some("the first password".into()), ..CommitOptions::default() };
-    let options = dict::to_dict(&options)
-        .map_err(|error| Failure::new(Code::Failed, format!("options: {error}"), ""))?;
     let committed: Committed =
         client::take(client::director(session.via).await?.commit(&text, options).await)?;
     Ok(committed.generation.unwrap_or_default())

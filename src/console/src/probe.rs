@@ -6,11 +6,9 @@ use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use mark21_api::dict;
 use mark21_api::status::{CaptureOptions, Captured, CapturedPacket, Hop};
-use serde_json::json;
 
-use crate::answer::{Answer, Failure, value};
+use crate::answer::{Answer, Failure, json};
 use crate::client;
 use crate::exit::Code;
 use crate::session::{Asker, Session};
@@ -113,10 +111,8 @@ pub(crate) async fn capture(
     if is_file {
         options.snap = Some(WHOLE);
         options.bytes = Some(64 << 20);
-        options.with_bytes = true;
+        options.with_bytes = Some(true);
     }
-    let options = dict::to_dict(&options)
-        .map_err(|error| Failure::new(Code::Failed, format!("options: {error}"), "report it"))?;
     let director = client::director(session.via).await?;
     let started = director.start_capture(interface, options).await;
     let number = started.map_err(|error| {
@@ -155,7 +151,7 @@ pub(crate) async fn capture(
             missed => format!(", {missed} were too fast"),
         };
         shown.line(&format!("{} packets{missed}; {why}", all.len()))?;
-        let value = json!({ "packets": value(&all), "missed": captured.missed, "ended": why });
+        let value = json!({ "packets": all, "missed": captured.missed, "ended": why });
         return Ok(Answer { text: shown.rest(), value, code: Code::Done });
     }
 }

@@ -233,9 +233,8 @@ async fn names(session: &Session) -> Names {
     let text = session.text(version).await.unwrap_or_default();
     let generations = async {
         let director = client::director(session.via).await?;
-        let all = director.generations().await.map_err(|error| client::called(&error))?;
-        let numbers = all.into_iter().map(|dict| client::take(Ok(dict)).map(|one: Generation| one.number));
-        numbers.collect::<Result<Vec<u32>, Failure>>()
+        let all: Vec<Generation> = client::take(director.generations().await)?;
+        Ok::<Vec<u32>, Failure>(all.iter().map(|one| one.number).collect())
     };
     Names { text, generations: generations.await.unwrap_or_default() }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use mark21_api::status::{CaptureOptions, Configuration, Firewall, Generation, PlanReport, State, Status};
-use serde_json::json;
+use serde::Deserialize;
 
-use crate::answer::{Answer, Failure, value};
+use crate::answer::{Answer, Failure, json, value};
 use crate::command::{Command, Show, Stick};
 use crate::exit::Code;
 use crate::paste::Kind;
@@ -21,15 +21,16 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
     match command {
         Command::Status => {
             let status = session.status().await?;
-            let code = if status.state == State::Serving { Code::Done } else { Code::Differs };
-            Ok(Answer { text: render::status(&status), value: value(&status), code })
+            Ok(Answer {
+                text: render::status(&status),
+                value: value(&status),
+                code: state_code(status.state),
+            })
         }
         Command::Show(show) => self::show(show, session).await,
         Command::Generations => {
             let answer = client::director(session.via).await?.generations().await;
-            let dicts = answer.map_err(|error| client::called(&error))?;
-            let all: Vec<Generation> =
-                dicts.into_iter().map(|dict| client::take(Ok(dict))).collect::<Result<_, _>>()?;
+            let all: Vec<Generation> = client::take(answer)?;
             Ok(Answer {
                 text: render::generations(&all),
                 value: json!({ "generations": all }),
@@ -118,6 +119,21 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
             })
         }
     }
+}
+
+/// The status for a program, which gets what mark21d has written.
+pub(crate) async fn status_document(session: &Session) -> Result<Answer, Failure> {
+    #[derive(Deserialize)]
+    struct Head {
+        state: State,
+    }
+    let value = session.status_document().await?;
+    let head: Head = client::read(&value)?;
+    Ok(Answer { text: String::new(), value, code: state_code(head.state) })
+}
+
+fn state_code(state: State) -> Code {
+    if state == State::Serving { Code::Done } else { Code::Differs }
 }
 
 async fn show(show: &Show, session: &Session) -> Result<Answer, Failure> {

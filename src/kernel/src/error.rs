@@ -36,6 +36,27 @@ pub struct ApplyError {
     pub cause: Cause,
 }
 
+/// The kernel takes modules as before.
+#[derive(Debug)]
+pub struct LockError {
+    /// The module that is refused, or the setting.
+    pub what: String,
+    /// Why.
+    pub cause: Cause,
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lock the kernel's modules: {}", self.what)
+    }
+}
+
+impl Error for LockError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.cause)
+    }
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "open {}", self.what)

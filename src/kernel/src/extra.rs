@@ -84,7 +84,7 @@ pub(crate) fn check(
     // A rule may be about a device by its number, which must be there when the rule is loaded.
     let named: Vec<&String> = devices.iter().filter(|device| text.contains(device.as_str())).collect();
     if !named.is_empty() {
-        match modules.apply(&ModuleChange::Load(dummy())) {
+        match modules.apply(&ModuleChange::Load(Module::dummy())) {
             // It may be built in, or another kind may do.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             loaded => loaded?,
@@ -149,9 +149,4 @@ fn load(text: &str) -> Result<(), ExtraError> {
         NftError::TimedOut => ExtraError::Refused(format!("{FILE}: {error}")),
         NftError::Run(error) => ExtraError::Untried(error.into()),
     })
-}
-
-/// The module of devices that lead nowhere; without its parameter it makes one on the box.
-fn dummy() -> Module {
-    Module { name: "dummy".to_owned(), parameters: [("numdummies".to_owned(), "0".to_owned())].into() }
 }

@@ -30,12 +30,12 @@ use std::fs;
 use ipvs::Ipvs;
 use mark21_reconcile::firewall::RuleCount;
 use mark21_reconcile::{
-    Change, Desired, Extra, IPV4_FORWARDING, IPV6_FORWARDING, Machine, Observed, ObservedIpvs, Plan, Ruleset,
-    Tables,
+    Change, Desired, Extra, IPV4_FORWARDING, IPV6_FORWARDING, Machine, Module, Observed, ObservedIpvs, Plan,
+    Ruleset, Tables,
 };
 
 pub use capture::PacketSocket;
-pub use error::{ApplyError, ObserveError, OpenError};
+pub use error::{ApplyError, LockError, ObserveError, OpenError};
 pub use extra::ExtraError;
 pub use firewall::NftRefusal;
 pub use frame::Frame;
@@ -113,6 +113,7 @@ impl Kernel {
         let forwarding_v4 = is_on(IPV4_FORWARDING)?.unwrap_or(false);
         Ok(Observed {
             modules: self.modules.observe(wanted.chain(unwanted)),
+            modules_locked: Modules::are_locked()?,
             sysctls: sysctls::observe(desired.sysctls.iter().map(|sysctl| sysctl.path.as_str()))?,
             firewall,
             tables,
@@ -123,6 +124,19 @@ impl Kernel {
             forwarding_v4,
             // A kernel without IPv6 is as it should be, whatever that is.
             forwarding_v6: is_on(IPV6_FORWARDING)?.unwrap_or(forwarding_v4),
+        })
+    }
+
+    /// Only what a person is told of: links, addresses and the IPVS tables with their counters.
+    ///
+    /// # Errors
+    /// When a part of the kernel cannot be read.
+    pub fn glance(&mut self) -> Result<Observed, ObserveError> {
+        Ok(Observed {
+            links: links::observe(&mut self.route).map_err(reading("links"))?,
+            addresses: addresses::observe(&mut self.route).map_err(reading("addresses"))?,
+            ipvs: self.ipvs_tables()?,
+            ..Observed::default()
         })
     }
 
@@ -155,6 +169,16 @@ impl Kernel {
         devices: &[String],
     ) -> Result<Extra, ExtraError> {
         extra::check(&self.modules, ruleset, text, devices)
+    }
+
+    /// Lets the kernel take no more modules until it starts again, once all are there that a later
+    /// configuration or an operator's file may ask for. `reserve` are the former. Says whether that
+    /// was not so before.
+    ///
+    /// # Errors
+    /// A module that is there is refused, or the kernel cannot be told; it takes modules as before.
+    pub fn lock_modules(&mut self, reserve: &[Module]) -> Result<bool, LockError> {
+        self.modules.lock(reserve)
     }
 
     /// The rules of our table as they are in the kernel, with their counters.

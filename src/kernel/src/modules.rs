@@ -11,10 +11,16 @@ use std::path::{Path, PathBuf};
 use mark21_reconcile::{Module, ModuleChange};
 use rustix::io::Errno;
 
+use crate::error::{LockError, ObserveError};
+use crate::sysctls;
+
 /// `MODULE_INIT_COMPRESSED_FILE` (linux/module.h), Linux 5.17.
 const COMPRESSED: i32 = 4;
 /// `O_NONBLOCK`: a module in use is refused at once.
 const NONBLOCK: i32 = 0o4000;
+
+/// 1: no module goes in or out any more; never 0 again (Documentation/admin-guide/sysctl/kernel.rst).
+const LOCK: &str = "kernel/modules_disabled";
 
 /// depmod's files of the running kernel. All may be missing where everything is built in.
 #[derive(Debug)]
@@ -66,10 +72,35 @@ impl Modules {
         present.map(|name| (name.to_owned(), parameters(name))).collect()
     }
 
+    /// Whether the kernel takes no more. One that never takes any has nothing to lock.
+    pub(crate) fn are_locked() -> Result<bool, ObserveError> {
+        Ok(sysctls::read(LOCK)?.is_none_or(|value| value != "0"))
+    }
+
+    /// Loads those of `reserve` that there are, then lets the kernel take no more. Says whether it
+    /// took some until now.
+    pub(crate) fn lock(&self, reserve: &[Module]) -> Result<bool, LockError> {
+        if Self::are_locked().map_err(|error| LockError { what: error.what, cause: error.cause })? {
+            return Ok(false);
+        }
+        let refused = |what: &str| {
+            let what = what.to_owned();
+            move |cause: io::Error| LockError { what, cause: cause.into() }
+        };
+        for module in reserve {
+            match self.load(module) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                loaded => loaded.map_err(refused(&module.name))?,
+            }
+        }
+        sysctls::write(LOCK, "1").map_err(refused(LOCK))?;
+        Ok(true)
+    }
+
     /// Makes one change.
     pub(crate) fn apply(&self, change: &ModuleChange) -> io::Result<()> {
         match change {
-            ModuleChange::Load(module) => self.load(module),
+            ModuleChange::Load(module) | ModuleChange::LoadAtStart(module) => self.load(module),
             ModuleChange::Reload { module, .. } => {
                 unload(&module.name)?;
                 self.load(module)

@@ -46,7 +46,8 @@ pub(crate) fn forward(on: bool) -> io::Result<()> {
     }
 }
 
-fn write(path: &str, value: &str) -> io::Result<()> {
+/// Sets the one of this path.
+pub(crate) fn write(path: &str, value: &str) -> io::Result<()> {
     // Opened for writing only: /proc/sys neither creates nor truncates.
     let mut file = fs::OpenOptions::new().write(true).open(full(path))?;
     io::Write::write_all(&mut file, value.as_bytes())

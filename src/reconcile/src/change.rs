@@ -103,6 +103,8 @@ pub enum ExtraChange {
 pub enum ModuleChange {
     /// Load it.
     Load(Module),
+    /// It is missing, and the kernel takes no more modules until it starts again.
+    LoadAtStart(Module),
     /// It is loaded with other parameters.
     Reload {
         /// As it should be.
@@ -262,7 +264,9 @@ impl Change {
     pub fn when(&self) -> When {
         match self {
             Self::Module(ModuleChange::Load(_)) => When::Live,
-            Self::Module(ModuleChange::Reload { .. } | ModuleChange::Unload(_)) => When::NeedsReboot,
+            Self::Module(
+                ModuleChange::LoadAtStart(_) | ModuleChange::Reload { .. } | ModuleChange::Unload(_),
+            ) => When::NeedsReboot,
             Self::Ipvs(
                 IpvsChange::RemoveService { connections, .. }
                 | IpvsChange::RemoveDestination { connections, .. },
@@ -319,7 +323,7 @@ impl fmt::Display for ExtraChange {
 impl fmt::Display for ModuleChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Load(module) => {
+            Self::Load(module) | Self::LoadAtStart(module) => {
                 write!(f, "load module {}", module.name)?;
                 module.parameters.iter().try_for_each(|(key, value)| write!(f, " {key}={value}"))
             }

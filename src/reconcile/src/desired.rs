@@ -16,6 +16,9 @@ use crate::sysctls::{self, Sysctl};
 pub struct Desired {
     /// In loading order.
     pub modules: Vec<Module>,
+    /// Modules that later configurations may ask for, to be there before the kernel takes no more.
+    /// In loading order; one that the kernel lacks is no loss yet.
+    pub reserve: Vec<Module>,
     /// Must not be loaded.
     pub unwanted_modules: Vec<String>,
     /// Without the forwarding switches.
@@ -48,6 +51,7 @@ impl Desired {
         let devices: Vec<&str> = links.iter().map(|link| link.device.as_str()).collect();
         Self {
             modules: modules::modules(&context),
+            reserve: modules::reserve(&context),
             unwanted_modules: modules::unwanted(&context),
             sysctls: sysctls::sysctls(&context, &devices),
             firewall: firewall::build(&context),
@@ -59,6 +63,13 @@ impl Desired {
             missing: context.missing(),
             links,
         }
+    }
+
+    /// The same with other weights, which matter to IPVS alone: with thousands of servers the rest takes
+    /// ten times as long.
+    #[must_use]
+    pub fn with_weights(&self, config: &Config, machine: &Machine, overrides: &Overrides) -> Self {
+        Self { ipvs: ipvs::tables(&Context::new(config, machine, overrides)), ..self.clone() }
     }
 
     /// The kernel's name of an interface of the configuration; `None` where no port matches.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mark21_config::{ActiveSource, Config, Link, Passive, ServiceKind};
+use mark21_config::{ActiveSource, Config, Link, Passive, Scheduler, ServiceKind};
 
 use crate::context::Context;
 
@@ -15,6 +15,35 @@ const FTP_HELPER: &str = "ip_vs_ftp";
 const FIREWALL: [&str; 1] = ["nf_tables"];
 /// What any other table needs besides.
 const STATEFUL_FIREWALL: [&str; 5] = ["nf_conntrack", "nft_ct", "nft_limit", "nft_chain_nat", "nft_nat"];
+
+/// What an operator's own tables may ask for, and the file system of a stick.
+const AT_HAND: [&str; 25] = [
+    "nft_masq",
+    "nft_redir",
+    "nft_reject",
+    "nft_reject_inet",
+    "nft_reject_ipv4",
+    "nft_reject_ipv6",
+    "nft_reject_netdev",
+    "nft_log",
+    "nft_fib",
+    "nft_fib_inet",
+    "nft_fib_ipv4",
+    "nft_fib_ipv6",
+    "nft_fib_netdev",
+    "nft_hash",
+    "nft_numgen",
+    "nft_quota",
+    "nft_connlimit",
+    "nft_objref",
+    "nf_conntrack_netlink",
+    "nf_log_syslog",
+    "nfnetlink_log",
+    "nls_ascii",
+    "nls_iso8859_1",
+    "nls_utf8",
+    "macvlan",
+];
 
 /// A kernel module with the parameters that must be given when it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +55,12 @@ pub struct Module {
 }
 
 impl Module {
+    /// Devices that lead nowhere; without its parameter it makes one by itself.
+    #[must_use]
+    pub fn dummy() -> Self {
+        Self::with("dummy", "numdummies", 0)
+    }
+
     fn plain(name: impl Into<String>) -> Self {
         Self { name: name.into(), parameters: BTreeMap::new() }
     }
@@ -50,24 +85,41 @@ pub(crate) fn modules(context: &Context<'_>) -> Vec<Module> {
         modules.push(Module::plain("8021q"));
     }
     if config.interfaces.iter().any(|interface| matches!(interface.link, Link::Bond { .. })) {
-        // Otherwise it makes a bond0 of its own.
-        modules.push(Module::with("bonding", "max_bonds", 0));
+        modules.push(bonding());
     }
     if !config.services.is_empty() || config.sync.is_some() {
-        modules.push(Module::with(
-            "ip_vs",
-            "conn_tab_bits",
-            connection_table_bits(context.machine.memory_bytes),
-        ));
+        modules.push(ip_vs(context));
     }
     let schedulers: BTreeSet<&str> = config.services.iter().map(|service| service.scheduler.name()).collect();
-    modules.extend(schedulers.into_iter().map(|name| Module::plain(format!("ip_vs_{name}"))));
+    modules.extend(schedulers.into_iter().map(scheduler));
     let helped = control_ports(config, Passive::Rewrite);
     if !helped.is_empty() {
         let ports: Vec<String> = helped.iter().map(u16::to_string).collect();
         modules.push(Module::with(FTP_HELPER, "ports", ports.join(",")));
     }
     modules
+}
+
+/// What another configuration may ask for while the box runs: all but the FTP helper, whose ports
+/// are given when it is loaded, so that this has always been a matter of a restart.
+pub(crate) fn reserve(context: &Context<'_>) -> Vec<Module> {
+    let mut modules: Vec<Module> = AT_HAND.map(Module::plain).into();
+    modules.extend([Module::plain("8021q"), bonding(), Module::dummy(), ip_vs(context)]);
+    modules.extend(Scheduler::ALL.iter().map(|known| scheduler(known.name())));
+    modules
+}
+
+/// Without the bond0 that it makes by itself.
+fn bonding() -> Module {
+    Module::with("bonding", "max_bonds", 0)
+}
+
+fn ip_vs(context: &Context<'_>) -> Module {
+    Module::with("ip_vs", "conn_tab_bits", connection_table_bits(context.machine.memory_bytes))
+}
+
+fn scheduler(name: &str) -> Module {
+    Module::plain(format!("ip_vs_{name}"))
 }
 
 /// The helper, where servers announce the address themselves and nobody needs it: it would take their

@@ -12,6 +12,8 @@ use crate::links::{Address, LinkKind, NextHop, Route};
 pub struct Observed {
     /// Loaded or built-in modules of those that were asked for, with their readable parameters.
     pub modules: BTreeMap<String, BTreeMap<String, String>>,
+    /// The kernel takes no more modules and gives none back (`kernel.modules_disabled`).
+    pub modules_locked: bool,
     /// Values of the sysctls that were asked for, by path; one that does not exist is missing.
     pub sysctls: BTreeMap<String, String>,
     /// Our own table in its canonical form; `None` where there is none.

@@ -72,7 +72,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
 fn modules(desired: &Desired, observed: &Observed) -> Vec<Change> {
     let wanted = desired.modules.iter().filter_map(|module| {
         let Some(loaded) = observed.modules.get(&module.name) else {
-            return Some(ModuleChange::Load(module.clone()));
+            let load = if observed.modules_locked { ModuleChange::LoadAtStart } else { ModuleChange::Load };
+            return Some(load(module.clone()));
         };
         // A parameter that the kernel does not show is believed.
         let differs = module.parameters.iter().find_map(|(key, value)| {
@@ -304,6 +305,20 @@ fn new_service(key: ServiceKey, service: &VirtualService) -> impl Iterator<Item 
         destination: *destination,
     });
     std::iter::once(add).chain(servers)
+}
+
+/// What makes the weights of `before` those of `after`, where nothing else differs.
+#[must_use]
+pub fn reweighing(before: &Desired, after: &Desired) -> Plan {
+    let services = after.ipvs.services.iter().zip(before.ipvs.services.values());
+    let changes = services.flat_map(|((service, wanted), was)| {
+        let servers = wanted.destinations.iter().zip(was.destinations.values());
+        servers.filter(|((_, destination), was)| destination != was).map(|((key, destination), was)| {
+            let (service, key, destination, was) = (*service, *key, *destination, *was);
+            Change::Ipvs(IpvsChange::EditDestination { service, key, destination, was })
+        })
+    });
+    Plan { changes: changes.collect() }
 }
 
 fn same_service(key: ServiceKey, wanted: &VirtualService, there: &ObservedService) -> Vec<IpvsChange> {

@@ -18,7 +18,11 @@ pub(crate) fn apply_all(plan: &Plan, mut kernel: Observed) -> Observed {
 
 fn apply(change: &Change, kernel: &mut Observed) {
     match change {
-        Change::Module(ModuleChange::Load(module) | ModuleChange::Reload { module, .. }) => {
+        Change::Module(
+            ModuleChange::Load(module)
+            | ModuleChange::LoadAtStart(module)
+            | ModuleChange::Reload { module, .. },
+        ) => {
             kernel.modules.insert(module.name.clone(), module.parameters.clone());
         }
         Change::Module(ModuleChange::Unload(name)) => {

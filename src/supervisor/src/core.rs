@@ -146,6 +146,8 @@ pub(crate) enum Command {
     Refuse(String),
     /// Tell the parent, the console and the log that the service is proven.
     Ready,
+    /// Let the kernel take no more modules, if this configuration has services.
+    Lock,
     /// Log the changes that were made to put a foreign change right.
     Repaired(Vec<String>),
     /// Log a problem that has come up.
@@ -186,6 +188,8 @@ pub(crate) struct Core<P> {
     pause: Duration,
     /// Looks until the next whole one.
     brief_looks: u32,
+    /// The kernel is to take no more modules, by this configuration's word.
+    lock_ordered: bool,
     /// A change that came while a look was under way.
     waiting: Option<Request<P>>,
 }
@@ -226,6 +230,7 @@ impl<P> Core<P> {
             deadline: None,
             pause: LOOK,
             brief_looks: 0,
+            lock_ordered: false,
             waiting: None,
         };
         let commands = core.converge();
@@ -374,6 +379,12 @@ impl<P> Core<P> {
                 let mut commands = if self.waiting.is_some() { vec![] } else { vec![Command::Want] };
                 if !changes.is_empty() {
                     commands.push(Command::Repaired(changes));
+                }
+                // Proven once more, nothing is to be tried, and there is nothing to go back to.
+                let is_sure = matches!(self.phase, Phase::Settled) && self.waiting.is_none();
+                if is_sure && !self.lock_ordered && self.origin() != Origin::FailSecure {
+                    self.lock_ordered = true;
+                    commands.push(Command::Lock);
                 }
                 commands
             }

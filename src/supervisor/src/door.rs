@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mark21_api::status::{
     CaptureOptions, Captured, CommitOptions, Committed, Firewall, Generation, GenerationFiles, Hop,
-    PlanReport, Status,
+    PlanReport,
 };
 use mark21_config::Config;
 use mark21_kernel::trace;
@@ -44,8 +45,8 @@ const TRACE_PATIENCE: Duration = Duration::from_secs(1);
 /// What the runtime is asked.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// The whole status.
-    Status(oneshot::Sender<Status>),
+    /// The whole status as JSON.
+    Status(oneshot::Sender<Arc<str>>),
     /// The changes that lead to this configuration, or to the running one.
     Plan(Option<Box<Config>>, oneshot::Sender<std::result::Result<PlanReport, String>>),
     /// The firewall's rules with their counters.
@@ -85,7 +86,7 @@ impl Door {
         (Self { requests, companion, store, run, captures: Captures::default(), feed }, asked)
     }
 
-    pub(crate) async fn status(&self) -> Result<Status> {
+    pub(crate) async fn status(&self) -> Result<Arc<str>> {
         self.ask(Request::Status).await
     }
 
@@ -324,9 +325,9 @@ impl Door {
                 (extra.map_err(|error| Error::InvalidArgs(chain(&error)))?, config, stored)
             }
         };
-        let wanted = std::sync::Arc::new(Wanted { config, extra });
+        let wanted = Arc::new(Wanted { config, extra });
         let payload = Payload::new(stored, wanted, note);
-        self.change(match (options.at_reboot, confirm) {
+        self.change(match (options.at_reboot.unwrap_or_default(), confirm) {
             (true, None) => Change::AtReboot(payload),
             (true, Some(_)) => {
                 let text =

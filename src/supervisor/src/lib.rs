@@ -21,6 +21,7 @@ mod feed;
 mod files;
 mod firmware;
 mod hand;
+mod haste;
 mod hex;
 mod listen;
 mod load;
@@ -79,6 +80,7 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
     if options.dry_run {
         return dry_run(&options);
     }
+    haste::begin();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

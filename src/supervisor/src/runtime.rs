@@ -1,5 +1,6 @@
 //! The event loop: joins the decisions of [`Core`] with the kernel, the store and the service.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use mark21_api::status::{Boot, Firmware, State, Status};
+use mark21_api::status::{Boot, Firmware, Service, State};
 use mark21_config::Config;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +26,7 @@ use crate::outside::Outside;
 use crate::store::{Current, Refusal, Store};
 use crate::watchdog::{self, Watchdog};
 use crate::worker::{self, Census, Order, Report, Subject, Wanted};
-use crate::{Options, bus, clock, files, firmware, listen, rescue, reset, watch};
+use crate::{Options, bus, clock, files, firmware, haste, listen, rescue, reset, watch};
 
 mod answer;
 mod change;
@@ -49,7 +50,9 @@ struct Runtime {
     orders: SyncSender<Order>,
     events: mpsc::Sender<Event<Payload>>,
     census: Option<Census>,
-    waiting: Vec<oneshot::Sender<Status>>,
+    /// What the census comes to, until it, the configuration or the hand changes.
+    services: OnceCell<Arc<Vec<Service>>>,
+    waiting: Vec<oneshot::Sender<Arc<str>>>,
     firmware: Firmware,
     boot: Boot,
     watchdog: Watchdog,
@@ -116,6 +119,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         orders,
         events,
         census: None,
+        services: OnceCell::new(),
         waiting: Vec::new(),
         firmware: firmware::read(Path::new("/etc/os-release")),
         boot: Boot {
@@ -218,6 +222,7 @@ impl Runtime {
                 Command::Name(number) => self.name(number),
                 Command::Refuse(reason) => self.refuse(reason),
                 Command::Ready => self.ready(),
+                Command::Lock => self.send(Order::Lock(self.subject()))?,
                 Command::Repaired(changes) => {
                     for change in changes {
                         crate::log::note(format_args!("a foreign change was put right: {change}"));
@@ -256,11 +261,17 @@ impl Runtime {
 
     fn order(&mut self, order: Order) -> io::Result<()> {
         self.ordered.get_or_insert_with(Instant::now);
+        self.send(order)
+    }
+
+    /// Orders without a report.
+    fn send(&self, order: Order) -> io::Result<()> {
         self.orders.try_send(order).map_err(|error| io::Error::other(format!("the kernel's owner: {error}")))
     }
 
     /// What belongs to the configuration that the kernel is about to be brought to.
     fn enter(&mut self) {
+        self.services.take();
         for waiting in &mut self.reweighing {
             waiting.is_ordered = true;
         }
@@ -317,6 +328,7 @@ impl Runtime {
 
     fn ready(&mut self) {
         let proven = clock::since_kernel_start();
+        haste::end();
         self.reach_out();
         self.boot.kernel_to_proven_ms = Some(millis(proven));
         match self.signs.take().map(watch::start) {
@@ -341,6 +353,7 @@ impl Runtime {
 
     fn take(&mut self, report: Report) -> Option<Event<Payload>> {
         self.ordered = None;
+        self.services.take();
         match report {
             Report::Converged { outcome, took, census } => {
                 self.census = census.or(self.census.take());
@@ -354,10 +367,10 @@ impl Runtime {
             }
             Report::Looked(census) => {
                 self.census = census.or(self.census.take());
-                let status = self.status();
+                let document = self.document();
                 for answer in std::mem::take(&mut self.waiting) {
                     // A caller that has gone away needs no answer.
-                    drop(answer.send(status.clone()));
+                    drop(answer.send(Arc::clone(&document)));
                 }
                 None
             }

@@ -124,7 +124,8 @@ fn with_stick<T>(run: &Path, flags: MountFlags, work: impl Fn(&Path) -> io::Resu
     }
 }
 
-fn load_drivers() {
+/// Loads what brings a stick up, where it can still be loaded.
+pub(crate) fn load_drivers() {
     let mut command = Command::new("/sbin/modprobe");
     command
         .arg("-abq")

@@ -15,7 +15,8 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
 use crate::log;
 use crate::settings::Global;
-use crate::sys::privilege::{self, Locked};
+use crate::sys::memory::{self, Locked};
+use crate::sys::privilege;
 
 /// Capabilities that are kept: addresses and multicast; raw sockets.
 const CAP_NET_ADMIN: u32 = 12;
@@ -24,7 +25,7 @@ const CAP_NET_RAW: u32 = 13;
 /// Does all of it, in the order in which each can still be done.
 pub(crate) fn enter(global: &Global) {
     if global.lock_memory {
-        match privilege::lock_memory() {
+        match memory::lock() {
             Ok(Locked::Always) => {}
             Ok(Locked::Now) => log::warning!("RLIMIT_MEMLOCK is low: later memory is not locked"),
             Err(error) => log::warning!("memory is not locked: {error}"),

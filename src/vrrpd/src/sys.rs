@@ -4,6 +4,7 @@
 //! anything, and nothing else but `sys` and `sandbox` holds `unsafe`.
 
 pub(crate) mod batch;
+pub(crate) mod memory;
 pub(crate) mod privilege;
 pub(crate) mod socket;
 

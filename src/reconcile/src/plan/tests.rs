@@ -20,6 +20,22 @@ fn words(plan: &Plan) -> Vec<String> {
 }
 
 #[test]
+fn other_weights_change_nothing_but_ipvs() {
+    for text in [SMALL, FULL] {
+        let (before, mut after) = (config(text), config(text));
+        let last = after.real_servers.iter_mut().last().expect("there are servers");
+        last.weight = 77;
+        let overrides = Overrides { weights: [((0, 0), 5)].into(), ..Overrides::default() };
+        let whole = Desired::from_config(&after, &machine(), &overrides);
+        assert_eq!(desired(text).with_weights(&after, &machine(), &overrides), whole);
+        assert_ne!(desired(text).ipvs, whole.ipvs);
+        assert!(before.is_same_but_for_weights(&after));
+        after.real_servers.iter_mut().last().expect("there are servers").port = Some(1);
+        assert!(!before.is_same_but_for_weights(&after));
+    }
+}
+
+#[test]
 fn a_box_is_set_up_in_the_order_of_the_boot() {
     for text in [SMALL, FULL] {
         let plan = plan(&desired(text), &fresh());
@@ -104,6 +120,27 @@ fn other_helper_ports_need_a_reboot() {
     assert_eq!(repair.when(), When::NeedsReboot);
     let by_server = desired(&SMALL.replace("\"rewrite\"", "\"server\""));
     assert!(words(&plan(&by_server, &built)).contains(&"unload module ip_vs_ftp".into()));
+}
+
+#[test]
+fn a_kernel_that_takes_no_more_modules_lets_a_new_one_wait_for_a_reboot() {
+    let mut built = apply_all(&plan(&desired(SMALL), &fresh()), fresh());
+    built.modules.remove("ip_vs_ftp");
+    assert_eq!(plan(&desired(SMALL), &built).when(), When::Live);
+    built.modules_locked = true;
+    let waits = plan(&desired(SMALL), &built);
+    assert_eq!(words(&waits), ["load module ip_vs_ftp ports=21"]);
+    assert_eq!(waits.when(), When::NeedsReboot);
+}
+
+#[test]
+fn every_scheduler_is_there_before_the_kernel_takes_no_more_modules_and_the_helper_is_not() {
+    let reserve = desired(SMALL).reserve;
+    for scheduler in mark21_config::Scheduler::ALL {
+        let name = format!("ip_vs_{}", scheduler.name());
+        assert!(reserve.iter().any(|module| module.name == name), "{name}");
+    }
+    assert!(reserve.iter().all(|module| module.name != "ip_vs_ftp"));
 }
 
 #[test]
@@ -238,6 +275,7 @@ prop_compose! {
             modules: modules.iter()
                 .map(|name| Module { name: (*name).into(), parameters: parameters(name) })
                 .collect(),
+            reserve: Vec::new(),
             unwanted_modules: if modules.contains(&"ip_vs_ftp") { vec![] } else { vec!["ip_vs_ftp".into()] },
             sysctls,
             firewall,

@@ -161,6 +161,7 @@ impl<P> Core<P> {
                     attempt.origin = Origin::Generation(number);
                 }
                 let done = Done { generation: Some(number), changes: std::mem::take(&mut trial.changes) };
+                self.lock_ordered = false;
                 match trial.confirmation {
                     Confirmation::None => {
                         // Of what lay on the disk at the start; another one lies there now.

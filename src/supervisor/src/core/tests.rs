@@ -126,7 +126,8 @@ fn a_foreign_change_is_looked_at_soon_and_its_repair_is_told() {
     assert_eq!(core.deadline(), None, "one convergence at a time");
     assert_eq!(core.handle(now, Event::Disturbed), []);
     let commands = core.handle(now + DEBOUNCE, proven());
-    assert_eq!(commands, [Command::Want, Command::Repaired(vec!["add 192.0.2.2/24".into()])]);
+    let repaired = Command::Repaired(vec!["add 192.0.2.2/24".into()]);
+    assert_eq!(commands, [Command::Want, repaired, Command::Lock]);
     assert_eq!(core.deadline(), Some(now + DEBOUNCE), "a change during the look is looked at too");
 }
 
@@ -163,8 +164,23 @@ fn a_problem_that_lasts_is_told_once_and_makes_the_box_degraded() {
     assert_eq!(core.handle(now + LOOK, Event::Tick), [Command::Converge(WHOLE)]);
     assert_eq!(core.handle(now, failed()), []);
     let _ = core.handle(now + LOOK, Event::Tick);
-    assert_eq!(core.handle(now, ended(Outcome::Proven(vec![]))), [Command::Want]);
+    assert_eq!(core.handle(now, ended(Outcome::Proven(vec![]))), [Command::Want, Command::Lock]);
     assert_eq!(core.state(), State::Serving);
+}
+
+#[test]
+fn the_kernel_takes_no_more_modules_once_what_serves_is_proven_again() {
+    let now = Instant::now();
+    let look = |core: &mut Core<&'static str>| {
+        let _ = core.handle(now + LOOK, Event::Tick);
+        core.handle(now, ended(Outcome::Proven(vec![])))
+    };
+    let mut core = settled(now);
+    assert_eq!(look(&mut core), [Command::Want, Command::Lock]);
+    assert_eq!(look(&mut core), [Command::Want], "told once");
+    let (mut core, _) = start(now, &[]);
+    assert_eq!(succeed(&mut core, now), [Command::Ready]);
+    assert_eq!(look(&mut core), [Command::Want], "the first configuration may need any of them");
 }
 
 #[test]

@@ -14,15 +14,17 @@ use crate::sys::batch::Receiver;
 const MOST_BATCHES: usize = 8;
 
 impl Daemon {
-    /// Reads the socket at `place` until it is empty or has had its share.
-    pub(crate) fn receive(&mut self, place: usize, now: Instant) {
+    /// Reads the socket at `place` until it is empty or has had its share. Returns how many packets
+    /// came.
+    pub(crate) fn receive(&mut self, place: usize, now: Instant) -> u32 {
+        let mut heard = 0;
         let now = now.max(self.now);
         // Taken out so that routers may change while packets are walked.
         let mut receiver = std::mem::replace(&mut self.receiver, Receiver::empty());
         for _ in 0..MOST_BATCHES {
             let Some(socket) = self.sockets.get(place).and_then(Option::as_ref) else { break };
             let is_ipv6 = socket.family == Family::Ipv6;
-            let (count, has_more) = match receiver.receive(socket) {
+            let (count, has_more) = match receiver.receive(socket, is_ipv6) {
                 Ok(result) => result,
                 Err(error) => {
                     // ENETDOWN and the like: the monitor tells the rest.
@@ -33,6 +35,7 @@ impl Daemon {
                 }
             };
             let clocks = Clocks { now, stamp: sys::stamp_clock(), read: sys::now() };
+            heard += u32::try_from(count).unwrap_or(0);
             for number in 0..count {
                 self.deliver(place, &receiver, number, is_ipv6, clocks);
             }
@@ -41,6 +44,7 @@ impl Daemon {
             }
         }
         self.receiver = receiver;
+        heard
     }
 
     fn deliver(&mut self, place: usize, receiver: &Receiver, number: usize, is_ipv6: bool, clocks: Clocks) {

@@ -44,7 +44,7 @@ pub(super) fn run(fd: OwnedFd) -> i32 {
     let Ok(signals) = Signals::new(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP]) else {
         return 1;
     };
-    sys::privilege::forget_code();
+    sys::memory::forget_code();
     let mut state = Loop { fd, waiting: VecDeque::new(), running: Vec::new(), is_open: true };
     while state.is_open || !state.waiting.is_empty() || !state.running.is_empty() {
         let fds = [signals.as_raw_fd(), state.fd.as_raw_fd()];
@@ -70,11 +70,10 @@ impl Loop {
     }
 
     fn receive(&mut self) {
-        let mut buffer = [0; 65_536];
         while self.is_open {
-            match socket::receive(&self.fd, &mut buffer) {
-                Ok(0) => self.is_open = false,
-                Ok(len) => self.take(buffer.get(..len).unwrap_or_default()),
+            match socket::receive_whole(&self.fd) {
+                Ok(octets) if octets.is_empty() => self.is_open = false,
+                Ok(octets) => self.take(&octets),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(_) => self.is_open = false,
             }

@@ -191,15 +191,20 @@ impl Receiver {
     }
 
     /// Receives up to a batch. Returns how many came, and whether there may be more.
-    pub(crate) fn receive(&mut self, fd: &impl AsRawFd) -> io::Result<(usize, bool)> {
+    pub(crate) fn receive(&mut self, fd: &impl AsRawFd, is_ipv6: bool) -> io::Result<(usize, bool)> {
         let slots = self.headers.iter_mut().zip(&mut self.vectors).zip(&mut self.names);
         let buffers = self.packets.iter_mut().zip(&mut self.controls);
         for (((header, vector), name), (packet, control)) in slots.zip(buffers) {
             vector.iov_base = packet.as_mut_ptr().cast();
             vector.iov_len = PACKET;
             let header = &mut header.msg_hdr;
-            header.msg_name = (&raw mut *name).cast();
-            header.msg_namelen = size::<libc::sockaddr_in6>();
+            // An IPv4 packet has its source in it.
+            if is_ipv6 {
+                header.msg_name = (&raw mut *name).cast();
+                header.msg_namelen = size::<libc::sockaddr_in6>();
+            } else {
+                (header.msg_name, header.msg_namelen) = (std::ptr::null_mut(), 0);
+            }
             header.msg_iov = vector;
             header.msg_iovlen = 1;
             header.msg_control = control.0.as_mut_ptr().cast();

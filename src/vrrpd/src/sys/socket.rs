@@ -194,6 +194,16 @@ pub(crate) fn receive(fd: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<usize>
     check_len(unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) })
 }
 
+/// Receives a message of any length without waiting.
+pub(crate) fn receive_whole(fd: &impl AsRawFd) -> io::Result<Vec<u8>> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC | libc::MSG_PEEK;
+    // SAFETY: nothing is written where no octet is asked for.
+    let len = check_len(unsafe { libc::recv(fd.as_raw_fd(), std::ptr::null_mut(), 0, flags) })?;
+    let mut octets = vec![0; len];
+    receive(fd, &mut octets)?;
+    Ok(octets)
+}
+
 /// The user behind a connected Unix socket.
 pub(crate) fn peer_user(fd: &impl AsRawFd) -> io::Result<libc::uid_t> {
     let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };

@@ -3,10 +3,9 @@
 //! A packet socket of this program in the bridge's namespace, so that nothing between the kernel and
 //! the figures is anybody else's.
 
-use std::fs::File;
 use std::io;
-use std::mem::{size_of, zeroed};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::mem::zeroed;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::lab::Lab;
+use crate::sockets::{check, index_of, length, raw_socket_in, set};
 
 /// A capture that runs until it is dropped.
 pub(crate) struct Capture {
@@ -127,27 +127,11 @@ fn advertisement(event: Event) -> Option<Seen> {
     }
 }
 
-fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
-}
-
-fn length<T>() -> libc::socklen_t {
-    libc::socklen_t::try_from(size_of::<T>()).expect("small")
-}
-
 /// A socket that sees everything on bridge0. The calling thread stays in that namespace.
 fn open(namespace: &str) -> io::Result<OwnedFd> {
-    let namespace = File::open(namespace)?;
-    // SAFETY: the descriptor is open; this thread alone moves.
-    check(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) })?;
     let protocol = libc::c_int::from(u16::try_from(libc::ETH_P_ALL).expect("16 bits").to_be());
-    // SAFETY: no pointers.
-    let fd = check(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol) })?;
-    // SAFETY: just opened, and nobody else's.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    // SAFETY: a string that ends with zero.
-    let index = unsafe { libc::if_nametoindex(c"bridge0".as_ptr()) };
-    let index = libc::c_int::try_from(index).expect("small");
+    let socket = raw_socket_in(namespace, libc::AF_PACKET, protocol)?;
+    let index = index_of(c"bridge0");
     set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &BUFFER)?;
     set(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1)?;
     set(&socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &LOOK)?;
@@ -164,13 +148,6 @@ fn open(namespace: &str) -> io::Result<OwnedFd> {
     // SAFETY: the address lives through the call and has the length that is told.
     check(unsafe { libc::bind(socket.as_raw_fd(), pointer, length::<libc::sockaddr_ll>()) })?;
     Ok(socket)
-}
-
-fn set<T>(socket: &OwnedFd, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
-    let pointer = std::ptr::from_ref(value).cast();
-    // SAFETY: the value lives through the call and has the length that is told.
-    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, pointer, length::<T>()) })?;
-    Ok(())
 }
 
 fn run(socket: &OwnedFd, events: &Sender<Event>, is_over: &AtomicBool) {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::figures::{Figures, ratio, row, trials};
+use crate::floor::floor;
 use crate::lab::Lab;
-use crate::running::{Program, add_interfaces, addresses_on, cpu, floor, memory, packets_sent, start};
+use crate::running::{Program, add_interfaces, addresses_on, cpu, memory, packets_sent, start};
 
 /// A part of what is measured; there are as many as trials.
 const WINDOW: Duration = Duration::from_millis(1500);
@@ -16,6 +17,7 @@ struct Load {
     /// Microseconds on a processor for one advertisement.
     send: Figures,
     hear: Figures,
+    both: Figures,
     rss: u64,
     pss: u64,
     stolen: usize,
@@ -23,7 +25,6 @@ struct Load {
 
 fn load(count: usize, millis: u64) {
     let mut loads = BTreeMap::new();
-    let mut alone = f64::NAN;
     for program in [Program::Vrrpd, Program::Keepalived] {
         let Some(lab) = Lab::new("many", 2) else { return };
         add_interfaces(&lab, count.div_ceil(250));
@@ -43,18 +44,20 @@ fn load(count: usize, millis: u64) {
             let (after, elapsed) = (state(), begin.elapsed().as_secs_f64());
             let sent = (after.2 - before.2).max(1) as f64;
             load.rate.push(sent / elapsed);
-            load.send.push((after.0 - before.0) as f64 / sent / 1000.0);
-            load.hear.push((after.1 - before.1) as f64 / sent / 1000.0);
+            let send = (after.0 - before.0) as f64 / sent / 1000.0;
+            let hear = (after.1 - before.1) as f64 / sent / 1000.0;
+            load.send.push(send);
+            load.hear.push(hear);
+            load.both.push(send + hear);
         }
         (load.rss, load.pss) = memory(active.pid());
         load.stolen = addresses_on(&lab, 1);
         active.stop();
         backup.stop();
-        if program == Program::Keepalived {
-            alone = floor(&lab);
-        }
         loads.insert(program, load);
     }
+    let Some(lab) = Lab::new("floor", 2) else { return };
+    let alone = floor(&lab);
     let of = |program| loads.get(&program).cloned().unwrap_or_default();
     let (ours, theirs) = (of(Program::Vrrpd), of(Program::Keepalived));
     let wanted = count as f64 * 1000.0 / millis as f64;
@@ -70,8 +73,9 @@ fn load(count: usize, millis: u64) {
         let ratio = ratio(ours.median(), theirs.median());
         row(&format!("{what}: {part}"), &ours.to_string(), &theirs.to_string(), &ratio);
     };
-    put(&format!("us to send one (the kernel alone: {alone:.2})"), &ours.send, &theirs.send);
-    put("us to hear one", &ours.hear, &theirs.hear);
+    put(&format!("us to send one (the kernel alone: {:.2})", alone.send), &ours.send, &theirs.send);
+    put(&format!("us to hear one (the kernel alone: {:.2})", alone.hear), &ours.hear, &theirs.hear);
+    put("us for one, sent and heard", &ours.both, &theirs.both);
     let size = |load: &Load| format!("{} / {}", load.rss, load.pss);
     row(&format!("{what}: RSS / PSS, kB"), &size(&ours), &size(&theirs), "");
     row(&format!("{what}: roles on the Backup"), &ours.stolen.to_string(), &theirs.stolen.to_string(), "");

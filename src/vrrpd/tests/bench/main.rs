@@ -9,7 +9,9 @@ mod lab;
 
 mod capture;
 mod figures;
+mod floor;
 mod life;
 mod load;
 mod running;
+mod sockets;
 mod takeover;

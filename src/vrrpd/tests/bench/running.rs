@@ -168,34 +168,6 @@ pub(crate) fn packets_sent(lab: &Lab, host: usize) -> u64 {
     lines.filter_map(|line| line.split_whitespace().nth(10)?.parse::<u64>().ok()).sum()
 }
 
-/// Microseconds that the kernel takes for one advertisement through this veth and bridge, with
-/// nothing around it: what no program can save.
-pub(crate) fn floor(lab: &Lab) -> f64 {
-    let script = "
-import socket, time
-s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
-s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton('10.9.0.1'))
-s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
-p = bytes([0x31, 9, 100, 1, 0, 100, 0, 0, 172, 16, 0, 1])
-def burn(f):
-    t = time.thread_time_ns()
-    for i in range(40000): f()
-    return (time.thread_time_ns() - t) / 40000
-a = ('224.0.0.18', 0)
-sent = burn(lambda: s.sendto(p, a))
-s.close()
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-def none():
-    try: s.getsockname()
-    except OSError: pass
-print((sent - burn(none)) / 1000)
-";
-    let root = std::env::var_os("MARK21_LAB_ROOT").expect("inside");
-    let output =
-        lab.command(0, "chroot").arg(root).args(["/usr/bin/python3", "-c", script]).output().expect("python");
-    String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(f64::NAN)
-}
-
 pub(crate) fn addresses_on(lab: &Lab, host: usize) -> usize {
     output(&format!("-n {} -4 addr show", lab.host(host))).matches(" 172.16.").count()
 }

@@ -1,20 +1,16 @@
 //! `accept = false`: packets to the addresses are dropped, neighbours are answered.
 
-use std::process::Stdio;
 use std::time::Duration;
 
-use crate::lab::{Lab, Vrrpd, always, eventually, output};
+use crate::lab::{Lab, Vrrpd, always, eventually};
 use crate::{group, router};
 
 fn answers(lab: &Lab, address: &str) -> bool {
-    let root = std::env::var_os("MARK21_LAB_ROOT").expect("inside");
-    let mut ping = lab.command(1, "chroot");
-    ping.arg(root).args(["/bin/busybox", "ping", "-c", "1", "-W", "1", address]);
-    ping.stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+    lab.reaches(1, address)
 }
 
 fn is_resolved(lab: &Lab, address: &str) -> bool {
-    output(&format!("-n {} neigh show {address} dev eth0", lab.host(1))).contains("lladdr")
+    lab.neighbour(1, address).contains("lladdr")
 }
 
 /// As nft lists it, without counters.

@@ -18,14 +18,11 @@ fn link(lab: &Lab, host: usize, name: &str) -> String {
 }
 
 fn answers(lab: &Lab, address: &str) -> bool {
-    let root = std::env::var_os("MARK21_LAB_ROOT").expect("inside");
-    let mut ping = lab.command(2, "chroot");
-    ping.arg(root).args(["/bin/busybox", "ping", "-c", "1", "-W", "1", address]);
-    ping.stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+    lab.reaches(2, address)
 }
 
 fn neighbour(lab: &Lab, address: &str) -> String {
-    output(&format!("-n {} neigh show {address} dev eth0", lab.host(2)))
+    lab.neighbour(2, address)
 }
 
 fn setting(lab: &Lab, host: usize, path: &str) -> String {

@@ -5,8 +5,10 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod bridges;
 mod page;
 mod power;
+mod reload;
 mod virtual_mac;
 
 use std::time::Duration;
@@ -57,16 +59,18 @@ impl Mode {
     }
 
     fn vrrpd_with(self, lab: &Lab, index: usize, priority: u8, more: &str) -> Vrrpd {
+        lab.vrrpd(index, &self.vrrpd_config(index, priority, more))
+    }
+
+    fn vrrpd_config(self, index: usize, priority: u8, more: &str) -> String {
         let password = if self.version == 2 { "password = \"mark21\"" } else { "" };
         let peers = if self.is_unicast {
             format!("source = {:?}\npeers = [{:?}]", self.host(index), self.host(1 - index))
         } else {
             String::new()
         };
-        lab.vrrpd(
-            index,
-            &format!(
-                r#"
+        format!(
+            r#"
 [[virtual_router]]
 name = "v"
 interface = "eth0"
@@ -80,16 +84,19 @@ preempt = true
 {peers}
 {more}
 "#,
-                self.version,
-                self.millis,
-                self.address(),
-                self.more(),
-                len = self.prefix_len(),
-            ),
+            self.version,
+            self.millis,
+            self.address(),
+            self.more(),
+            len = self.prefix_len(),
         )
     }
 
     fn keepalived(self, lab: &Lab, index: usize, priority: u8) -> Keepalived {
+        lab.keepalived(index, &self.keepalived_config(index, priority, ""))
+    }
+
+    fn keepalived_config(self, index: usize, priority: u8, more: &str) -> String {
         let interval = f64::from(self.millis) / 1000.0;
         let password =
             if self.version == 2 { "authentication {\nauth_type PASS\nauth_pass mark21\n}" } else { "" };
@@ -98,18 +105,15 @@ preempt = true
         } else {
             String::new()
         };
-        lab.keepalived(
-            index,
-            &format!(
-                "global_defs {{\n{REAL_TIME}vrrp_version {}\nvrrp_garp_master_delay 0\n}}\n\
+        format!(
+            "global_defs {{\n{REAL_TIME}vrrp_version {}\nvrrp_garp_master_delay 0\n}}\n\
                  vrrp_instance v {{\nstate BACKUP\ninterface eth0\nvirtual_router_id 51\npriority {priority}\n\
-                 advert_int {interval}\n{password}\n{peers}\n\
+                 advert_int {interval}\n{password}\n{peers}\n{more}\n\
                  virtual_ipaddress {{\n{}/{len}\n{}/{len}\n}}\n}}\n",
-                self.version,
-                self.address(),
-                self.more(),
-                len = self.prefix_len(),
-            ),
+            self.version,
+            self.address(),
+            self.more(),
+            len = self.prefix_len(),
         )
     }
 }

@@ -1,7 +1,5 @@
 //! Both with the virtual MAC address: to a neighbour nothing changes when the role moves.
 
-use std::process::Stdio;
-
 use crate::lab::{Keepalived, Lab, REAL_TIME, Vrrpd, eventually, output};
 
 /// Host 2 is the neighbour.
@@ -65,17 +63,11 @@ checksum = "pseudo-header"
     /// The neighbour reaches the address, by the virtual MAC address, on this host's port.
     fn reaches(&self, host: usize) {
         let lab = &self.lab;
-        let root = std::env::var_os("MARK21_LAB_ROOT").expect("inside");
         eventually("the role is there", || {
             lab.has(host, self.address()) && !lab.has(1 - host, self.address())
         });
-        let answers = || {
-            let mut ping = lab.command(2, "chroot");
-            ping.arg(&root).args(["/bin/busybox", "ping", "-c", "1", "-W", "1", self.address()]);
-            ping.stdout(Stdio::null()).status().is_ok_and(|status| status.success())
-        };
-        eventually("the neighbour has an answer", answers);
-        let neighbour = output(&format!("-n {} neigh show {} dev eth0", lab.host(2), self.address()));
+        eventually("the neighbour has an answer", || lab.reaches(2, self.address()));
+        let neighbour = lab.neighbour(2, self.address());
         assert!(neighbour.contains(self.mac()), "{neighbour}");
         // A keepalived that gives way leaves its IPv6 groups by frames from the virtual MAC address,
         // up to a second later: the next advertisement of the other one puts that right.

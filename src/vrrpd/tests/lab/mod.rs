@@ -36,6 +36,7 @@ impl Lab {
         let mut lab = Lab { name, root: PathBuf::from(root), hosts: Vec::new() };
         let switch = lab.switch();
         ip(&format!("netns add {switch}"));
+        make_plain_switch(&switch);
         ip(&format!("-n {switch} link add bridge0 type bridge"));
         ip(&format!("-n {switch} link set bridge0 up"));
         for number in 1..=hosts {
@@ -73,6 +74,24 @@ impl Lab {
     /// Whether the host has this address on eth0.
     pub(crate) fn has(&self, index: usize, address: &str) -> bool {
         output(&format!("-n {} addr show", self.hosts[index])).contains(&format!(" {address}/"))
+    }
+
+    /// Whether a host has an answer to one ping.
+    pub(crate) fn reaches(&self, index: usize, address: &str) -> bool {
+        let mut ping = self.command(index, "chroot");
+        ping.arg(&self.root).args(["/bin/busybox", "ping", "-c", "1", "-W", "1", address]);
+        ping.stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+
+    /// What a host knows of a neighbour.
+    pub(crate) fn neighbour(&self, index: usize, address: &str) -> String {
+        output(&format!("-n {} neigh show {address} dev eth0", self.hosts[index]))
+    }
+
+    /// A host's MAC address.
+    pub(crate) fn mac(&self, index: usize) -> String {
+        let text = output(&format!("-n {} link show eth0", self.hosts[index]));
+        text.split_whitespace().skip_while(|word| *word != "link/ether").nth(1).expect("a MAC").to_owned()
     }
 
     /// What the kernel has counted on a host's eth0, by its name in /sys/class/net/*/statistics.
@@ -118,6 +137,7 @@ impl Lab {
         let inside = |suffix: &str| format!("/tmp/{name}.{suffix}");
         let outside = |suffix: &str| self.root.join(inside(suffix).trim_start_matches('/'));
         fs::write(outside("conf"), config).expect("a configuration");
+        let log_start = fs::read(outside("log")).unwrap_or_default().len();
         let child = self
             .command(index, "chroot")
             .arg(&self.root)
@@ -127,7 +147,13 @@ impl Lab {
             .stderr(log_file(&outside("log")))
             .spawn()
             .expect("keepalived");
-        Keepalived { child, config: outside("conf"), vrrp_pid: outside("vrrp.pid"), log: outside("log") }
+        Keepalived {
+            child,
+            config: outside("conf"),
+            vrrp_pid: outside("vrrp.pid"),
+            log: outside("log"),
+            log_start,
+        }
     }
 }
 
@@ -137,6 +163,16 @@ impl Drop for Lab {
             drop(Command::new("ip").args(["netns", "delete", host]).status());
         }
     }
+}
+
+/// Where br_netfilter is loaded, as container engines do, a namespace's packet filter sees what its
+/// bridges carry: twice the work for a frame, and not a switch's.
+fn make_plain_switch(namespace: &str) {
+    let script =
+        "for file in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -w $file ] || echo 0 > $file; done";
+    let namespace = format!("--net=/run/netns/{namespace}");
+    let status = Command::new("nsenter").args([&namespace, "sh", "-c", script]).status().expect("nsenter");
+    assert!(status.success(), "{status}");
 }
 
 fn log_file(path: &std::path::Path) -> Stdio {
@@ -265,9 +301,18 @@ pub(crate) struct Keepalived {
     config: PathBuf,
     vrrp_pid: PathBuf,
     log: PathBuf,
+    /// Octets that were in the log when it started.
+    log_start: usize,
 }
 
 impl Keepalived {
+    /// How often it became Active since it was started.
+    pub(crate) fn takeovers(&self) -> usize {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let since = log.get(self.log_start..).unwrap_or_default();
+        String::from_utf8_lossy(since).matches("Entering MASTER STATE").count()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

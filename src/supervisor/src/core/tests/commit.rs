@@ -30,6 +30,27 @@ fn unconfirmed(now: Instant) -> Core<&'static str> {
     core
 }
 
+#[test]
+fn the_kernel_takes_modules_while_a_configuration_may_be_gone_back_from() {
+    let now = Instant::now();
+    let mut core = unconfirmed(now);
+    let _ = core.handle(now + LOOK, Event::Tick);
+    assert_eq!(core.handle(now, ended(Outcome::Proven(vec![]))), [Command::Want]);
+}
+
+#[test]
+fn a_new_configuration_may_be_the_first_with_services_so_the_lock_is_asked_for_anew() {
+    let now = Instant::now();
+    let mut core = settled(now);
+    for number in 2..4 {
+        let _ = core.handle(now, commit(Confirmation::None));
+        let _ = succeed(&mut core, now);
+        let _ = core.handle(now, Event::Saved(Ok(number)));
+        let _ = core.handle(now + LOOK, Event::Tick);
+        assert_eq!(core.handle(now, ended(Outcome::Proven(vec![]))), [Command::Want, Command::Lock]);
+    }
+}
+
 /// The way back, to its end.
 fn go_back(core: &mut Core<&'static str>, now: Instant, commands: &[Command]) -> Vec<Command> {
     assert_eq!(commands, [Command::Converge(WHOLE)]);
