@@ -15,6 +15,7 @@ mod fields;
 mod flood;
 mod forwarding;
 mod hostile;
+mod install;
 mod isolation;
 mod matrix;
 mod modules;

@@ -226,6 +226,14 @@ pub(crate) enum Command {
     },
     /// Open a root shell (serial line only); status tells of it.
     Shell,
+    /// Write the running system onto another disk; without a name, list them.
+    Install {
+        /// The disk; all that is on it is lost.
+        disk: Option<String>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Start the box anew.
     Reboot {
         /// Do not ask.

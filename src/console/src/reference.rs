@@ -130,6 +130,7 @@ mod tests {
             "backup a b",
             "load --usb a b",
             "shell id",
+            "install vda sda",
             "conf t",
             "wr mem",
             "no shutdown",

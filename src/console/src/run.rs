@@ -102,6 +102,7 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
             Ok(Answer { text, value: json!({ "resigned": name }), code: Code::Done })
         }
         Command::Ping { host, count } => probe::ping(session, *host, *count).await,
+        Command::Install { disk, yes } => install(session, disk.as_deref(), *yes).await,
         Command::Reboot { yes } => {
             session.require_yes(*yes, "This starts the box anew.")?;
             let director = client::director(session.via).await?;
@@ -119,6 +120,31 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
             })
         }
     }
+}
+
+async fn install(session: &Session, disk: Option<&str>, yes: bool) -> Result<Answer, Failure> {
+    let director = client::director(session.via).await?;
+    let disks = director.list_disks().await.map_err(|error| client::called(&error))?;
+    let line = |(name, bytes, holds, refused): &(String, u64, String, String)| {
+        let refused = if refused.is_empty() { String::new() } else { format!("; not taken: {refused}") };
+        format!("{name}: {} MiB, {holds}{refused}", bytes >> 20)
+    };
+    let Some(disk) = disk else {
+        let text = disks.iter().map(line).collect::<Vec<_>>().join("\n");
+        return Ok(Answer { text, value: json!({ "disks": disks }), code: Code::Done });
+    };
+    match disks.iter().find(|known| known.0 == disk) {
+        Some(known) if known.3.is_empty() => {
+            session.require_yes(yes, &format!("This erases {}.", line(known)))?;
+        }
+        known => {
+            let why = known.map_or("there is no such disk", |known| &known.3);
+            return Err(Failure::new(Code::Failed, format!("{disk}: {why}"), "install lists the disks"));
+        }
+    }
+    director.install(disk).await.map_err(|error| client::called(&error))?;
+    let text = format!("{disk} is written and read back: switch off, take the old disk away, and start");
+    Ok(Answer { text, value: json!({ "installed": disk }), code: Code::Done })
 }
 
 /// The status for a program, which gets what mark21d has written.
