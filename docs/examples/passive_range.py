@@ -8,6 +8,7 @@ Prints what happens until the change is confirmed or has gone back. Needs jeepne
 (Debian: python3-jeepney) and an ssh key that the director knows.
 """
 
+import json
 import re
 import socket
 import subprocess
@@ -70,11 +71,11 @@ def main():
     connection.send_and_get_reply(message_bus.AddMatch(rule), timeout=60)
     # Generation 0 is what runs.
     (running,) = call(connection, "ReadGeneration", "u", (0,))
-    text = with_range(running["text"][1], service, ports)
+    text = with_range(json.loads(running)["text"], service, ports)
     options = {"confirm": ("u", int(seconds)), "comment": ("s", f"passive range {ports}")}
     with connection.filter(rule, bufsize=32) as signals:
         (committed,) = call(connection, "Commit", "sa{sv}", (text, options))
-        print("committed generation", committed["generation"][1], flush=True)
+        print("committed generation", json.loads(committed)["generation"], flush=True)
         if "--confirm" in sys.argv:
             (generation,) = call(connection, "Confirm")
             print("confirmed generation", generation, flush=True)

@@ -1,6 +1,9 @@
 //! What the interface's calls answer.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+use zbus::{DeserializeDict, SerializeDict, Type};
 
 /// Everything that the box knows of itself at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,8 +32,8 @@ pub struct Status {
     pub interfaces: Vec<Interface>,
     /// The virtual routers, as vrrpd tells of them.
     pub virtual_routers: Vec<VirtualRouter>,
-    /// The services of the configuration.
-    pub services: Vec<Service>,
+    /// The services of the configuration; shared, because there may be thousands of servers.
+    pub services: Arc<Vec<Service>>,
     /// The way in from outside; absent where the configuration opens none.
     pub management: Option<Management>,
     /// What keeps the clock right; absent without time servers.
@@ -381,8 +384,8 @@ pub struct GenerationFiles {
 }
 
 /// How a configuration is to be committed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}", deny_unknown_fields)]
 pub struct CommitOptions {
     /// Seconds until the box goes back unless somebody confirms, 10-86400; absent or 0 for a
     /// change that needs no confirmation.
@@ -391,8 +394,8 @@ pub struct CommitOptions {
     pub author: Option<String>,
     /// Why.
     pub comment: Option<String>,
-    /// Not now but at the next start, which may change what is fixed while the box runs.
-    pub at_reboot: bool,
+    /// Not now but at the next start, which may change what is fixed while the box runs; absent for now.
+    pub at_reboot: Option<bool>,
     /// The operator's own nft tables: absent keeps those that are there, empty removes them.
     pub extra: Option<String>,
 }
@@ -424,8 +427,8 @@ pub struct Hop {
 }
 
 /// What is to be captured.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zbus(signature = "a{sv}", deny_unknown_fields)]
 pub struct CaptureOptions {
     /// Only what comes from or goes to this address.
     pub host: Option<String>,
@@ -439,8 +442,8 @@ pub struct CaptureOptions {
     pub bytes: Option<u32>,
     /// How many bytes of each packet, 1-2048; absent for 128.
     pub snap: Option<u32>,
-    /// Whether the packets' bytes are told as well.
-    pub with_bytes: bool,
+    /// Whether the packets' bytes are told as well; absent for not.
+    pub with_bytes: Option<bool>,
 }
 
 /// What a capture has caught.

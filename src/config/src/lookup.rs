@@ -13,6 +13,47 @@ impl Config {
         self.real_servers.get(first..end).unwrap_or_default()
     }
 
+    /// Whether weights of real servers are all that differs, if anything does.
+    #[must_use]
+    pub fn is_same_but_for_weights(&self, other: &Self) -> bool {
+        let Self {
+            system,
+            interfaces,
+            routes,
+            virtual_routers,
+            sync_groups,
+            sync,
+            egress,
+            allow,
+            timeouts,
+            management,
+            time,
+            syslog,
+            services,
+            real_servers,
+        } = self;
+        let same_server =
+            |here: &RealServer, there: &RealServer| RealServer { weight: there.weight, ..*here } == *there;
+        *system == other.system
+            && *interfaces == other.interfaces
+            && *routes == other.routes
+            && *virtual_routers == other.virtual_routers
+            && *sync_groups == other.sync_groups
+            && *sync == other.sync
+            && *egress == other.egress
+            && *allow == other.allow
+            && *timeouts == other.timeouts
+            && *management == other.management
+            && *time == other.time
+            && *syslog == other.syslog
+            && *services == other.services
+            && real_servers.len() == other.real_servers.len()
+            && real_servers
+                .iter()
+                .zip(other.real_servers.iter())
+                .all(|(here, there)| same_server(here, there))
+    }
+
     /// The interface that `index` names.
     #[must_use]
     pub fn interface(&self, index: InterfaceIndex) -> &Interface {

@@ -3,12 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mark21_api::dict::{self, Dict};
 use mark21_api::status::{CommitOptions, Committed};
 use mark21_config::Spelled;
-use serde_json::json;
 
-use crate::answer::{Answer, Failure, value};
+use crate::answer::{Answer, Failure, json, value};
 use crate::command::{How, Version, Whom};
 use crate::draft::Drafted;
 use crate::exit::Code;
@@ -154,7 +152,7 @@ pub(crate) async fn commit(
     if let Some(key) = &drafted.host_key {
         director.restore_host_key(key).await.map_err(|error| client::called(&error))?;
     }
-    let options = options(how, drafted.extra.clone())?;
+    let options = options(how, drafted.extra.clone());
     let committed: Committed = client::take(director.commit(&drafted.text, options).await)?;
     if file.is_none() {
         settle(session, how, drafted).await?;
@@ -176,7 +174,10 @@ async fn settle(session: &Session, how: &How, drafted: Drafted) -> Result<(), Fa
 /// `confirm`
 pub(crate) async fn confirm(session: &Session) -> Result<Answer, Failure> {
     let director = client::director(session.via).await?;
-    let generation = director.confirm().await.map_err(|error| client::called(&error))?;
+    let generation = director.confirm().await.map_err(|error| {
+        let Failure { code, message, .. } = client::called(&error);
+        Failure::new(code, message, "status tells what runs; commit --confirm 5m is what waits for one")
+    })?;
     if let Some(drafted) = session.draft.read()?
         && drafted.text == session.text(Version::Running).await?
     {
@@ -193,7 +194,7 @@ pub(crate) async fn rollback(
     how: &How,
 ) -> Result<Answer, Failure> {
     let director = client::director(session.via).await?;
-    let answer = director.rollback(generation.unwrap_or(0), options(how, None)?).await;
+    let answer = director.rollback(generation.unwrap_or(0), options(how, None)).await;
     let committed: Committed = client::take(answer)?;
     Ok(committed_answer(&committed))
 }
@@ -203,7 +204,7 @@ pub(crate) async fn weight(session: &Session, whom: &Whom, weight: u16) -> Resul
     let director = client::director(session.via).await?;
     let answer = director.set_weight(&whom.service, &whom.server, weight, whom.save).await;
     answer.map_err(|error| client::called(&error))?;
-    Ok(weighed(whom, &format!("has weight {weight}")))
+    Ok(weighed(whom, &format!("has weight {weight}; {}", lasts(whom))))
 }
 
 /// `undrain`
@@ -211,7 +212,8 @@ pub(crate) async fn undrain(session: &Session, whom: &Whom) -> Result<Answer, Fa
     let director = client::director(session.via).await?;
     let answer = director.undrain(&whom.service, &whom.server, whom.save).await;
     answer.map_err(|error| client::called(&error))?;
-    Ok(weighed(whom, "takes new sessions again"))
+    let saved = if whom.save { "; saved" } else { "" };
+    Ok(weighed(whom, &format!("takes new sessions again{saved}")))
 }
 
 /// `drain`
@@ -224,8 +226,8 @@ pub(crate) async fn drain(session: &Session, whom: &Whom, wait: bool) -> Result<
     loop {
         let count = connections(session, whom).await?;
         let text = match count {
-            0 => "gets no new sessions and has none left".to_owned(),
-            count => format!("gets no new sessions; {count} connections go on"),
+            0 => format!("gets no new sessions and has none left; {}", lasts(whom)),
+            count => format!("gets no new sessions; connections left: {count}; {}", lasts(whom)),
         };
         if count == 0 || !wait {
             return Ok(Answer { value: left(count), ..weighed(whom, &text) });
@@ -251,10 +253,14 @@ async fn connections(session: &Session, whom: &Whom) -> Result<u64, Failure> {
         .sum())
 }
 
+/// For how long a weight holds.
+fn lasts(whom: &Whom) -> &'static str {
+    if whom.save { "saved" } else { "until undrain or the next start" }
+}
+
 fn weighed(whom: &Whom, what: &str) -> Answer {
-    let kept = if whom.save { "saved" } else { "until undrain or the next start" };
     Answer {
-        text: format!("{} of {} {what}; {kept}", whom.server, whom.service),
+        text: format!("{} of {} {what}", whom.server, whom.service),
         value: json!({ "service": whom.service, "server": whom.server, "saved": whom.save }),
         code: Code::Done,
     }
@@ -268,16 +274,15 @@ fn keep(session: &Session, drafted: Drafted, text: String) -> Result<Answer, Fai
     Ok(Answer { text: shown, value, code: Code::Done })
 }
 
-fn options(how: &How, extra: Option<String>) -> Result<Dict, Failure> {
+fn options(how: &How, extra: Option<String>) -> CommitOptions {
     let confirm = how.confirm.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
-    let options = CommitOptions {
+    CommitOptions {
         confirm,
         comment: how.comment.clone(),
-        at_reboot: how.at_reboot,
+        at_reboot: Some(how.at_reboot),
         extra,
         ..CommitOptions::default()
-    };
-    dict::to_dict(&options).map_err(|error| Failure::new(Code::Failed, format!("options: {error}"), ""))
+    }
 }
 
 fn committed_answer(committed: &Committed) -> Answer {

@@ -1,12 +1,10 @@
 //! The way to mark21d: peer to peer, so that it works without the bus, or over the bus.
 
-use std::error::Error;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use mark21_api::DirectorProxy;
-use mark21_api::dict::{self, Dict};
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use zbus::connection::Builder;
@@ -74,13 +72,16 @@ pub(crate) fn wait_for<F: Future>(answer: F) -> F::Output {
 }
 
 /// The answer of a call as the type that it carries.
-pub(crate) fn take<T: DeserializeOwned>(answer: zbus::Result<Dict>) -> Result<T, Failure> {
-    let dict = answer.map_err(|error| called(&error))?;
-    dict::from_dict(dict).map_err(|error| {
-        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+pub(crate) fn take<T: DeserializeOwned>(answer: zbus::Result<String>) -> Result<T, Failure> {
+    read(&answer.map_err(|error| called(&error))?)
+}
+
+/// A document that mark21d has answered with.
+pub(crate) fn read<T: DeserializeOwned>(document: &str) -> Result<T, Failure> {
+    serde_json::from_str(document).map_err(|error| {
         Failure::new(
             Code::Failed,
-            format!("mark21d answered with {error}{cause}"),
+            format!("mark21d answered with something else: {error}"),
             "mark21 and mark21d are of different versions; reboot the box",
         )
     })
@@ -97,7 +98,10 @@ pub(crate) fn called(error: &zbus::Error) -> Failure {
         Some((name, text)) if name.starts_with("org.freedesktop.DBus.Error.") => text.to_owned(),
         Some(_) | None => text,
     };
-    Failure::new(Code::Failed, text, "status and log tell more")
+    match text.split_once("; there are: ") {
+        Some((message, known)) => Failure::new(Code::Failed, message, format!("known are: {known}")),
+        None => Failure::new(Code::Failed, text, "status and log tell more"),
+    }
 }
 
 #[cfg(test)]
@@ -108,5 +112,13 @@ mod tests {
     fn a_refusal_is_told_without_the_name_of_its_error() {
         let error = zbus::Error::from(zbus::fdo::Error::InvalidArgs("nothing: no such device".into()));
         assert_eq!(called(&error).message, "nothing: no such device");
+    }
+
+    #[test]
+    fn what_there_is_instead_is_what_to_do_next() {
+        let text = "there is no service \"web\"; there are: ftp, mail";
+        let failure = called(&zbus::Error::from(zbus::fdo::Error::InvalidArgs(text.into())));
+        assert_eq!(failure.message, "there is no service \"web\"");
+        assert_eq!(failure.hint, "known are: ftp, mail");
     }
 }

@@ -8,9 +8,8 @@ use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui_textarea::{CursorMove, TextArea};
-use serde_json::json;
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, json};
 use crate::change;
 use crate::client::wait_for;
 use crate::exit::Code;

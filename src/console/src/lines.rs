@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
-use serde_json::json;
+use mark21_api::status::State;
 
-use crate::answer::{self, Answer, Failure};
+use crate::answer::{self, Answer, Failure, json};
 use crate::client::{self, Via};
 use crate::command::{Command, Line};
 use crate::exit::Code;
 use crate::session::{Asker, Session};
-use crate::{editor, foreign, password, prompt, setup, terminal, top};
+use crate::{editor, foreign, password, probe, prompt, render, setup, terminal, top};
 
 /// How long the console waits for mark21d before it greets all the same.
 const START_PATIENCE: Duration = Duration::from_secs(15);
@@ -45,7 +45,11 @@ pub(crate) fn once(command: &Command, form: Form, via: Via) -> ExitCode {
         Form::Text if terminal::is_interactive() => Asker::Person,
         Form::Text | Form::Json => Asker::Program,
     };
-    let result = run(command, &Session::new(via, asker));
+    let session = Session::new(via, asker);
+    let result = match form {
+        Form::Json => run_for_a_program(command, &session),
+        Form::Text => run(command, &session),
+    };
     let printed = match form {
         Form::Json => writeln!(io::stdout(), "{}", answer::to_json(&result)),
         Form::Text => print_for_a_person(&result),
@@ -81,7 +85,7 @@ pub(crate) fn console(greeting: Greeting) -> ExitCode {
     each_line("mark21> ", |line| match read(line) {
         Ok(None) => Ok(()),
         Ok(Some(Line { json: true, command })) => {
-            writeln!(io::stdout(), "{}", answer::to_json(&run(&command, &session)))
+            writeln!(io::stdout(), "{}", answer::to_json(&run_for_a_program(&command, &session)))
         }
         Ok(Some(Line { json: false, command })) => print_for_a_person(&run(&command, &session)),
         Err(failure) => print_for_a_person(&Err(failure)),
@@ -92,11 +96,11 @@ pub(crate) fn console(greeting: Greeting) -> ExitCode {
 fn headline_when_started(session: &Session) -> String {
     let begun = Instant::now();
     loop {
-        let result = run(&Command::Status, session);
+        let result = client::wait_for(session.status());
         let is_early = begun.elapsed() < START_PATIENCE;
         match result {
-            Ok(answer) if answer.value["state"] != "starting" || !is_early => {
-                return answer.text.lines().next().unwrap_or_default().to_owned();
+            Ok(status) if status.state != State::Starting || !is_early => {
+                return render::status(&status).lines().next().unwrap_or_default().to_owned();
             }
             Err(failure) if !is_early => return failure.message,
             Ok(_) | Err(_) => thread::sleep(Duration::from_millis(200)),
@@ -114,7 +118,9 @@ pub(crate) fn machine_port() -> ExitCode {
     }
     each_line("", |line| match read(line) {
         Ok(None) => writeln!(io::stdout(), "{ready}"),
-        Ok(Some(line)) => writeln!(io::stdout(), "{}", answer::to_json(&run(&line.command, &session))),
+        Ok(Some(line)) => {
+            writeln!(io::stdout(), "{}", answer::to_json(&run_for_a_program(&line.command, &session)))
+        }
         Err(failure) => writeln!(io::stdout(), "{}", answer::to_json(&Err(failure))),
     })
 }
@@ -254,12 +260,26 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Answer, Failur
             Command::Edit => return editor::run(session),
             Command::Password => return password::run(session),
             Command::Top => return top::run(session),
+            // It sums up what there was, however it ends.
+            Command::Ping { host, count } => return client::wait_for(probe::ping(session, *host, *count)),
             _ => {}
         }
     }
+    interruptibly(crate::run::answer(command, session))
+}
+
+/// The same where nobody reads the text of the answer.
+fn run_for_a_program(command: &Command, session: &Session) -> Result<Answer, Failure> {
+    match command {
+        Command::Status => interruptibly(crate::run::status_document(session)),
+        _ => run(command, session),
+    }
+}
+
+fn interruptibly(answer: impl Future<Output = Result<Answer, Failure>>) -> Result<Answer, Failure> {
     client::wait_for(async {
         tokio::select! {
-            answer = crate::run::answer(command, session) => answer,
+            answer = answer => answer,
             Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new(
                 Code::Differs,
                 "interrupted",

@@ -14,7 +14,6 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mark21_api::dict;
 use mark21_api::status::{CommitOptions, Committed, State};
 
 use crate::answer::{self, Failure};
@@ -202,8 +201,6 @@ async fn keep(session: &Session, hash: &str) -> Result<u32, Failure> {
     };
     let text = path::set(&text, &["system", "password", hash].map(str::to_owned))?;
     let options = CommitOptions { comment: Some("the first password".into()), ..CommitOptions::default() };
-    let options = dict::to_dict(&options)
-        .map_err(|error| Failure::new(Code::Failed, format!("options: {error}"), ""))?;
     let committed: Committed =
         client::take(client::director(session.via).await?.commit(&text, options).await)?;
     Ok(committed.generation.unwrap_or_default())
@@ -214,7 +211,7 @@ fn become_user(user: &User, arguments: &[&str]) -> ExitCode {
     if let Err(error) = rustix::thread::set_no_new_privs(true) {
         return refuse(&Failure::new(Code::Failed, format!("no_new_privs: {error}"), ""));
     }
-    note(&format!("{USER} has logged in: {}", arguments.join(" ")));
+    note(&format!("{USER} has logged in: {}", arguments.first().unwrap_or(&"")));
     let error = match std::env::current_exe() {
         // The standard library clears the supplementary groups of a root that changes its user.
         Ok(program) => Command::new(program)

@@ -4,10 +4,9 @@
 //! because it needs no memory: a box of 64 MiB has none to spare for argon2.
 
 use rustix::rand::{GetRandomFlags, getrandom};
-use serde_json::json;
 use sha_crypt::{Algorithm, Params, PasswordHasher, PasswordVerifier, ShaCrypt};
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, json};
 use crate::client::wait_for;
 use crate::exit::Code;
 use crate::session::Session;

@@ -135,6 +135,7 @@ fn watch_for_idleness() -> Arc<Mutex<Option<Instant>>> {
 /// Carries out a line; whether the console goes on.
 fn obey(session: &Session, line: &str) -> io::Result<bool> {
     let (line, filter) = filter::split(line);
+    let mut is_prose = false;
     let result = match lines::read(Ok(line)) {
         Ok(None) => return Ok(true),
         Ok(Some(Line { command: Command::Exit, .. })) => return Ok(false),
@@ -148,6 +149,7 @@ fn obey(session: &Session, line: &str) -> io::Result<bool> {
                 println!("{}", answer::to_json(&result));
                 return Ok(true);
             }
+            is_prose = !command.is_for_copying();
             result
         }
         Err(failure) => Err(failure),
@@ -157,7 +159,8 @@ fn obey(session: &Session, line: &str) -> io::Result<bool> {
         Err(failure) => failure.to_string(),
     };
     if !text.is_empty() {
-        terminal::page(&text)?;
+        let columns = terminal::size().0.into();
+        terminal::page(&if is_prose { answer::fold_lines(&text, columns) } else { text })?;
     }
     Ok(true)
 }
@@ -230,9 +233,8 @@ async fn names(session: &Session) -> Names {
     let text = session.text(version).await.unwrap_or_default();
     let generations = async {
         let director = client::director(session.via).await?;
-        let all = director.generations().await.map_err(|error| client::called(&error))?;
-        let numbers = all.into_iter().map(|dict| client::take(Ok(dict)).map(|one: Generation| one.number));
-        numbers.collect::<Result<Vec<u32>, Failure>>()
+        let all: Vec<Generation> = client::take(director.generations().await)?;
+        Ok::<Vec<u32>, Failure>(all.iter().map(|one| one.number).collect())
     };
     Names { text, generations: generations.await.unwrap_or_default() }
 }

@@ -163,7 +163,7 @@ pub(crate) fn virtual_routers(text: &mut String, status: &Status) {
 
 /// The services, each behind a line feed.
 pub(crate) fn services(text: &mut String, status: &Status) {
-    for service in &status.services {
+    for service in &*status.services {
         let _ = write!(text, "\nservice {} ({}", service.name, service.kind);
         if let Some(mark) = service.mark {
             let _ = write!(text, ", mark {mark}");

@@ -39,7 +39,13 @@ impl Session {
 
     /// The status of the box.
     pub(crate) async fn status(&self) -> Result<Status, Failure> {
-        client::take(client::director(self.via).await?.status().await)
+        client::read(&self.status_document().await?)
+    }
+
+    /// The same as mark21d wrote it, for a program: thousands of servers are not worth reading.
+    pub(crate) async fn status_document(&self) -> Result<String, Failure> {
+        let answer = client::director(self.via).await?.status().await;
+        answer.map_err(|error| client::called(&error))
     }
 
     /// A configuration's text.

@@ -10,9 +10,8 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use mark21_config::{Device, Form, Hostname, LinkAddress};
-use serde_json::json;
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, json};
 use crate::client::wait_for;
 use crate::exit::Code;
 use crate::paste::Kind;

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use mark21_api::status::{GenerationFiles, Port};
 use mark21_config::Link;
-use serde_json::json;
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, json};
 use crate::backup::Backup;
 use crate::draft::Drafted;
 use crate::exit::Code;

@@ -13,9 +13,8 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
-use serde_json::json;
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, json};
 use crate::client::wait_for;
 use crate::command::Whom;
 use crate::exit::Code;
@@ -269,7 +268,11 @@ mod tests {
             ..Service::default()
         };
         View {
-            status: Status { hostname: "director-a".into(), services: vec![service], ..Status::default() },
+            status: Status {
+                hostname: "director-a".into(),
+                services: vec![service].into(),
+                ..Status::default()
+            },
             events: vec!["something has happened".into()],
             past: HashMap::new(),
             cursor: 0,

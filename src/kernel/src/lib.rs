@@ -127,6 +127,19 @@ impl Kernel {
         })
     }
 
+    /// Only what a person is told of: links, addresses and the IPVS tables with their counters.
+    ///
+    /// # Errors
+    /// When a part of the kernel cannot be read.
+    pub fn glance(&mut self) -> Result<Observed, ObserveError> {
+        Ok(Observed {
+            links: links::observe(&mut self.route).map_err(reading("links"))?,
+            addresses: addresses::observe(&mut self.route).map_err(reading("addresses"))?,
+            ipvs: self.ipvs_tables()?,
+            ..Observed::default()
+        })
+    }
+
     /// Performs the plan's changes in order and stops at the first error. `progress` is told each
     /// change that was made; IPVS changes go out in batches, so it hears of those of a batch together.
     ///

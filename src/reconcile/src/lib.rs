@@ -52,5 +52,5 @@ pub use observed::{
     Observed, ObservedAddress, ObservedDestination, ObservedIpvs, ObservedLink, ObservedRoute,
     ObservedService,
 };
-pub use plan::{Plan, plan};
+pub use plan::{Plan, plan, reweighing};
 pub use sysctls::{IPV4_FORWARDING, IPV6_FORWARDING, Sysctl};

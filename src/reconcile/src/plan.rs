@@ -307,6 +307,20 @@ fn new_service(key: ServiceKey, service: &VirtualService) -> impl Iterator<Item 
     std::iter::once(add).chain(servers)
 }
 
+/// What makes the weights of `before` those of `after`, where nothing else differs.
+#[must_use]
+pub fn reweighing(before: &Desired, after: &Desired) -> Plan {
+    let services = after.ipvs.services.iter().zip(before.ipvs.services.values());
+    let changes = services.flat_map(|((service, wanted), was)| {
+        let servers = wanted.destinations.iter().zip(was.destinations.values());
+        servers.filter(|((_, destination), was)| destination != was).map(|((key, destination), was)| {
+            let (service, key, destination, was) = (*service, *key, *destination, *was);
+            Change::Ipvs(IpvsChange::EditDestination { service, key, destination, was })
+        })
+    });
+    Plan { changes: changes.collect() }
+}
+
 fn same_service(key: ServiceKey, wanted: &VirtualService, there: &ObservedService) -> Vec<IpvsChange> {
     let mut changes = Vec::new();
     if wanted.settings != there.settings {

@@ -30,7 +30,7 @@ async fn keep_serving(door: Door, is_served: Arc<AtomicBool>) {
             Ok((objects, connection)) => {
                 is_served.store(true, Ordering::Relaxed);
                 crate::log::note(format_args!("on the system bus as {}", mark21_api::BUS_NAME));
-                objects.show(&connection).await;
+                objects.show(&connection, None).await;
                 is_served.store(false, Ordering::Relaxed);
                 tried = "it has ended".to_owned();
                 crate::log::error(format_args!("the system bus is gone"));
@@ -48,6 +48,10 @@ async fn keep_serving(door: Door, is_served: Arc<AtomicBool>) {
 async fn connect(door: &Door) -> zbus::Result<(Objects, Connection)> {
     // The bus's policy lets nobody else through to what changes anything.
     let caller = Caller { rights: Rights::Change, name: String::new() };
-    let (objects, builder) = Objects::serve(Builder::system(), door, caller);
-    Ok((objects, builder.name(mark21_api::BUS_NAME).build().await?))
+    let (mut objects, builder) = Objects::serve(Builder::system(), door, caller);
+    let connection = builder.build().await?;
+    objects.complete(&connection).await?;
+    // Only now can anybody find it.
+    connection.request_name(mark21_api::BUS_NAME).await?;
+    Ok((objects, connection))
 }

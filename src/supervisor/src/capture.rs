@@ -89,7 +89,7 @@ impl Wanted {
             packets: bound("packets", options.packets, PACKETS)?,
             bytes: bound("bytes", options.bytes, BYTES)?.into(),
             snap: usize::try_from(bound("bytes of each packet", options.snap, SNAP)?).unwrap_or(0),
-            whole: options.with_bytes,
+            whole: options.with_bytes.unwrap_or_default(),
         })
     }
 
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_nobody_reads_is_counted_and_lost_and_the_bounds_end_it() {
-        let options = CaptureOptions { packets: Some(50_000), with_bytes: true, ..Default::default() };
+        let options = CaptureOptions { packets: Some(50_000), with_bytes: Some(true), ..Default::default() };
         let wanted = Wanted::read(&options).expect("it is good");
         let mut state = State::new();
         let packet = [0x5a; 128];

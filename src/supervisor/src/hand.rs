@@ -60,7 +60,7 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
-    /// Sets a weight, or with `None` gives the configuration's back.
+    /// Sets a weight, or with `None` gives the configuration's back; whether that is another than before.
     ///
     /// # Errors
     /// There is no such service or server in this configuration.
@@ -70,13 +70,13 @@ impl Hand {
         service: &str,
         server: ServerName,
         weight: Option<u16>,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let (service, server) = find(config, service, server)?;
-        match weight {
+        let before = match weight {
             Some(weight) => self.weights.insert(key(service, server), weight),
             None => self.weights.remove(&key(service, server)),
         };
-        Ok(())
+        Ok(before != weight)
     }
 
     /// What it comes to with this configuration.

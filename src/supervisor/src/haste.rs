@@ -12,7 +12,7 @@ const USUAL: i32 = 0;
 /// Threads and programs that are started from now on go first too.
 pub(crate) fn begin() {
     // A box that does not let it takes a little longer, that is all.
-    drop(setpriority_process(None, HASTE));
+    setpriority_process(None, HASTE).unwrap_or_default();
 }
 
 /// All threads are as any other again, and so is what they start.
@@ -21,7 +21,7 @@ pub(crate) fn end() {
         let number = thread.file_name().to_str().and_then(|name| name.parse().ok());
         if let Some(thread) = number.and_then(Pid::from_raw) {
             // One that has just ended needs nothing.
-            drop(setpriority_process(Some(thread), USUAL));
+            setpriority_process(Some(thread), USUAL).unwrap_or_default();
         }
     }
 }

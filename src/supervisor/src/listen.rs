@@ -45,11 +45,11 @@ async fn accept(listener: UnixListener, door: Door) {
                 let uid = stream.peer_cred().map_or(NOBODY, |peer| peer.uid());
                 // One who is too many finds the connection closed.
                 let Some(place) = crowd.admit(uid, caller.rights == Rights::Change) else { continue };
-                let (door, stream) = (door.clone(), Bounded::new(stream, uid));
+                let (door, (stream, wish)) = (door.clone(), Bounded::new(stream, uid));
                 tokio::spawn(async move {
                     let served = tokio::time::timeout(HANDSHAKE, serve(stream, &door, caller)).await;
                     if let Ok(Ok((objects, connection))) = served {
-                        objects.show(&connection).await;
+                        objects.show(&connection, Some(wish)).await;
                     }
                     drop(place);
                 });

@@ -11,6 +11,9 @@
 //! [`Objects::show`] follows the feed: objects come and go, changed properties and news become
 //! signals. Counters change with every packet, so their signals are bounded in rate. A connection
 //! keeps no copy of what it shows: all look into the same snapshots.
+//!
+//! Every command is a connection of its own, and asks the director alone. So what is below it is made
+//! for who asks for it ([`Wish`]): hundreds of objects take longer than the command.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +30,7 @@ use zbus::object_server::SignalEmitter;
 use crate::door::Door;
 use crate::feed::{Feed, News};
 use crate::service::{Caller, Director};
+use crate::stream::Wish;
 
 mod group;
 mod kinds;
@@ -47,6 +51,8 @@ pub(crate) struct Objects {
     shown: Arc<Status>,
     /// When counters were told last, and which.
     counted: Option<(Instant, Arc<Status>)>,
+    /// Whether there is more than the director.
+    is_whole: bool,
     interfaces: Group<Interface>,
     virtual_routers: Group<VirtualRouter>,
     services: Group<Service>,
@@ -54,38 +60,52 @@ pub(crate) struct Objects {
 }
 
 impl Objects {
-    /// Puts the objects of the newest snapshot into a connection that is being made.
+    /// Puts the director into a connection that is being made.
     pub(crate) fn serve<'a>(builder: Builder<'a>, door: &Door, caller: Caller) -> (Self, Builder<'a>) {
         let feed = door.feed.clone();
         let (mut snapshots, news) = (feed.look(), feed.listen());
         let shown = Arc::clone(&snapshots.borrow_and_update());
-        let mut objects = Self {
+        let objects = Self {
             snapshots,
             news,
-            shown: Arc::clone(&shown),
+            shown,
             counted: None,
+            is_whole: false,
             interfaces: Group::default(),
             virtual_routers: Group::default(),
             services: Group::default(),
             servers: Group::default(),
             feed,
         };
-        let feed = &door.feed;
-        let builder = builder
-            .serve_at(DIRECTOR_PATH, Director::new(door.clone(), caller))
-            .serve_at(DIRECTOR_PATH, ObjectManager);
-        let builder = objects.interfaces.serve(builder, feed, &shown);
-        let builder = objects.virtual_routers.serve(builder, feed, &shown);
-        let builder = objects.services.serve(builder, feed, &shown);
-        let builder = objects.servers.serve(builder, feed, &shown);
-        (objects, builder)
+        (objects, builder.serve_at(DIRECTOR_PATH, Director::new(door.clone(), caller)))
     }
 
-    /// Follows the feed until the connection ends.
-    pub(crate) async fn show(mut self, connection: &Connection) {
+    /// Makes the objects below the director.
+    pub(crate) async fn complete(&mut self, connection: &Connection) -> zbus::Result<()> {
+        self.is_whole = true;
+        connection.object_server().at(DIRECTOR_PATH, ObjectManager).await?;
+        let now = Arc::clone(&self.shown);
+        self.step_below(connection, Step { before: &now, now: &now, counted: None }).await
+    }
+
+    /// Follows the feed until the connection ends; with a wish, completes the tree when it comes.
+    pub(crate) async fn show(mut self, connection: &Connection, mut wish: Option<Wish>) {
         loop {
+            let wished = async {
+                match &mut wish {
+                    Some(wish) => wish.await,
+                    None => std::future::pending().await,
+                }
+            };
             let told = tokio::select! {
                 () = connection.closed() => return,
+                asked = wished => {
+                    wish = None;
+                    let made = self.complete(connection).await;
+                    // Whoever asked waits for this, or has gone away.
+                    drop(asked.map(|asked| asked.send(())));
+                    made
+                }
                 changed = self.snapshots.changed() => match changed {
                     Ok(()) => self.step(connection).await,
                     Err(_) => return,
@@ -114,7 +134,13 @@ impl Objects {
         });
         let changes = director_changes(&before, &now);
         group::tell(connection, DIRECTOR_PATH, "org.mark21.Director1", changes).await?;
-        let step = Step { before: &before, now: &now, counted: counted.as_deref() };
+        if !self.is_whole {
+            return Ok(());
+        }
+        self.step_below(connection, Step { before: &before, now: &now, counted: counted.as_deref() }).await
+    }
+
+    async fn step_below(&mut self, connection: &Connection, step: Step<'_>) -> zbus::Result<()> {
         self.interfaces.step(connection, &self.feed, step).await?;
         self.virtual_routers.step(connection, &self.feed, step).await?;
         self.services.step(connection, &self.feed, step).await?;

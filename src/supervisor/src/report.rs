@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use mark21_api::status::{Interface, Port, RealServer, Service};
 use mark21_config::{Config, Ftp, Passive, ServiceKind};
-use mark21_reconcile::{DestinationKey, Family, Observed, ObservedDestination, Protocol, ServiceKey};
+use mark21_reconcile::{
+    DestinationKey, Family, Observed, ObservedDestination, ObservedService, Protocol, ServiceKey,
+};
 
 use crate::hand::Hand;
 use crate::worker::Census;
@@ -46,10 +48,12 @@ pub(crate) fn services(config: &Config, hand: &Hand, census: &Census) -> Vec<Ser
             let configured = config.real_servers_of(service).iter();
             let servers = configured.map(|server| (server, false));
             let leaving = hand.leaving(service).map(|server| (server, true));
+            let in_the_kernel = in_the_kernel(service, &census.observed);
             let real_servers = servers.chain(leaving).flat_map(|(server, is_leaving)| {
                 let by_hand = hand.weight_of(service, server);
+                let in_the_kernel = &in_the_kernel;
                 addresses_of(service, server).map(move |key| {
-                    let seen = destination(service, key, &census.observed);
+                    let seen = destination(in_the_kernel, key);
                     RealServer {
                         address: key.to_string(),
                         weight: seen.map_or(0, |seen| seen.destination.weight),
@@ -83,7 +87,8 @@ pub(crate) fn destinations<'a>(
     server: &mark21_config::RealServer,
     observed: &'a Observed,
 ) -> impl Iterator<Item = &'a ObservedDestination> {
-    addresses_of(service, server).filter_map(|key| destination(service, key, observed))
+    let there = in_the_kernel(service, observed);
+    addresses_of(service, server).filter_map(move |key| destination(&there, key))
 }
 
 fn addresses_of(
@@ -94,15 +99,21 @@ fn addresses_of(
     server.addresses().map(move |address| DestinationKey { address, port })
 }
 
-fn destination<'a>(
+/// A service is one of IPVS for each address, or for each family.
+fn in_the_kernel<'a>(
     service: &mark21_config::Service,
-    key: DestinationKey,
     observed: &'a Observed,
+) -> Vec<(Family, &'a ObservedService)> {
+    let there = |key: ServiceKey| Some((key.family(), observed.ipvs.services.get(&key)?));
+    keys(service).into_iter().filter_map(there).collect()
+}
+
+fn destination<'a>(
+    there: &[(Family, &'a ObservedService)],
+    key: DestinationKey,
 ) -> Option<&'a ObservedDestination> {
     let family = Family::of(&key.address);
-    let keys = keys(service).into_iter().filter(|service| service.family() == family);
-    keys.filter_map(|service| observed.ipvs.services.get(&service))
-        .find_map(|service| service.destinations.get(&key))
+    there.iter().filter(|(of, _)| *of == family).find_map(|(_, service)| service.destinations.get(&key))
 }
 
 fn keys(service: &mark21_config::Service) -> Vec<ServiceKey> {

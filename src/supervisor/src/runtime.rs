@@ -1,5 +1,6 @@
 //! The event loop: joins the decisions of [`Core`] with the kernel, the store and the service.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use mark21_api::status::{Boot, Firmware, State, Status};
+use mark21_api::status::{Boot, Firmware, Service, State};
 use mark21_config::Config;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,7 +50,9 @@ struct Runtime {
     orders: SyncSender<Order>,
     events: mpsc::Sender<Event<Payload>>,
     census: Option<Census>,
-    waiting: Vec<oneshot::Sender<Status>>,
+    /// What the census comes to, until it, the configuration or the hand changes.
+    services: OnceCell<Arc<Vec<Service>>>,
+    waiting: Vec<oneshot::Sender<Arc<str>>>,
     firmware: Firmware,
     boot: Boot,
     watchdog: Watchdog,
@@ -116,6 +119,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         orders,
         events,
         census: None,
+        services: OnceCell::new(),
         waiting: Vec::new(),
         firmware: firmware::read(Path::new("/etc/os-release")),
         boot: Boot {
@@ -267,6 +271,7 @@ impl Runtime {
 
     /// What belongs to the configuration that the kernel is about to be brought to.
     fn enter(&mut self) {
+        self.services.take();
         for waiting in &mut self.reweighing {
             waiting.is_ordered = true;
         }
@@ -348,6 +353,7 @@ impl Runtime {
 
     fn take(&mut self, report: Report) -> Option<Event<Payload>> {
         self.ordered = None;
+        self.services.take();
         match report {
             Report::Converged { outcome, took, census } => {
                 self.census = census.or(self.census.take());
@@ -361,10 +367,10 @@ impl Runtime {
             }
             Report::Looked(census) => {
                 self.census = census.or(self.census.take());
-                let status = self.status();
+                let document = self.document();
                 for answer in std::mem::take(&mut self.waiting) {
                     // A caller that has gone away needs no answer.
-                    drop(answer.send(status.clone()));
+                    drop(answer.send(Arc::clone(&document)));
                 }
                 None
             }

@@ -2,8 +2,9 @@
 //! for the right to do so first.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use mark21_api::dict::{self, Dict};
+use mark21_api::status::{CaptureOptions, CommitOptions};
 use mark21_api::verdict;
 use zbus::fdo::{Error, Result};
 use zbus::message::Header;
@@ -43,20 +44,20 @@ pub(crate) struct Director {
 #[interface(name = "org.mark21.Director1")]
 impl Director {
     /// Everything that the box knows of itself, as one consistent snapshot.
-    async fn status(&self) -> Result<Dict> {
-        to_dict(&self.door.status().await?)
+    async fn status(&self) -> Result<Arc<str>> {
+        self.door.status().await
     }
 
     /// Reads a configuration text and tells what is wrong with it, changing nothing.
-    async fn check(&self, text: &str) -> Result<Dict> {
+    async fn check(&self, text: &str) -> Result<String> {
         let text = text.to_owned();
-        to_dict(&beside(move || verdict::check(text.as_bytes(), "configuration").0).await?)
+        to_json(&beside(move || verdict::check(text.as_bytes(), "configuration").0).await?)
     }
 
     /// What applying this text would change, changing nothing; an empty text is the running
     /// configuration compared with the kernel.
-    async fn plan(&self, text: &str) -> Result<Dict> {
-        to_dict(&self.door.plan(text).await?)
+    async fn plan(&self, text: &str) -> Result<String> {
+        to_json(&self.door.plan(text).await?)
     }
 
     /// Hands virtual routers over to the other box: one by its name, a sync group by its name, or
@@ -67,8 +68,8 @@ impl Director {
     }
 
     /// The firewall's rules with their counters and causes.
-    async fn firewall(&self) -> Result<Dict> {
-        to_dict(&self.door.firewall().await?)
+    async fn firewall(&self) -> Result<String> {
+        to_json(&self.door.firewall().await?)
     }
 
     /// What the FTP servers behind a service must carry, by the server program's name.
@@ -83,14 +84,14 @@ impl Director {
     }
 
     /// The configurations that ran, oldest first.
-    async fn generations(&self) -> Result<Vec<Dict>> {
-        self.door.generations().await?.iter().map(to_dict).collect()
+    async fn generations(&self) -> Result<String> {
+        to_json(&self.door.generations().await?)
     }
 
     /// A generation with its files; number 0 is what runs now.
-    async fn read_generation(&self, number: u32) -> Result<Dict> {
+    async fn read_generation(&self, number: u32) -> Result<String> {
         self.may_change()?;
-        to_dict(&self.door.read_generation(number).await?)
+        to_json(&self.door.read_generation(number).await?)
     }
 
     /// Applies a configuration, proves it, and saves it as a generation; when any part refuses, all
@@ -99,12 +100,12 @@ impl Director {
     async fn commit(
         &self,
         text: &str,
-        options: Dict,
+        options: CommitOptions,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<Dict> {
+    ) -> Result<String> {
         let caller = self.may_change_as(&header, connection).await?;
-        to_dict(&self.door.commit(text, from_dict(options)?, &caller).await?)
+        to_json(&self.door.commit(text, options, &caller).await?)
     }
 
     /// Keeps the change that waits for its confirmation; its generation.
@@ -118,12 +119,12 @@ impl Director {
     async fn rollback(
         &self,
         generation: u32,
-        options: Dict,
+        options: CommitOptions,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<Dict> {
+    ) -> Result<String> {
         let caller = self.may_change_as(&header, connection).await?;
-        to_dict(&self.door.rollback(generation, from_dict(options)?, &caller).await?)
+        to_json(&self.door.rollback(generation, options, &caller).await?)
     }
 
     /// Sets a real server's weight, for the moment or, with `save`, for good. The server is named by
@@ -198,25 +199,39 @@ impl Director {
         self.door.write_stick(name, text).await
     }
 
-    /// Asks one hop, 1-255, on the way to a host for echoes.
-    async fn trace(&self, host: &str, hop: u8) -> Result<Dict> {
+    /// The disks of the box: name, bytes, what is on it, and why it is not taken for an installation
+    /// (empty when it is).
+    async fn list_disks(&self) -> Result<Vec<crate::install::Disk>> {
         self.may_change()?;
-        to_dict(&self.door.trace(host, hop).await?)
+        self.door.list_disks().await
+    }
+
+    /// Erases a disk and writes the running system with its configuration onto it, and answers when
+    /// all is read back: minutes. The disk that the box runs from is refused.
+    async fn install(&self, disk: &str) -> Result<()> {
+        self.may_change()?;
+        self.door.install(disk).await
+    }
+
+    /// Asks one hop, 1-255, on the way to a host for echoes.
+    async fn trace(&self, host: &str, hop: u8) -> Result<String> {
+        self.may_change()?;
+        to_json(&self.door.trace(host, hop).await?)
     }
 
     /// Begins to capture what passes an interface, by its name or the kernel's, and ends the capture
     /// before; its number. Options: `host` s, `port` q, `seconds` u (1-600), `packets` u (1-100000),
     /// `bytes` u (1-67108864), `snap` u (bytes of each packet, 1-2048), `with_bytes` b.
-    fn start_capture(&self, interface: &str, options: Dict) -> Result<u32> {
+    fn start_capture(&self, interface: &str, options: CaptureOptions) -> Result<u32> {
         self.may_change()?;
-        self.door.start_capture(interface, &from_dict(options)?)
+        self.door.start_capture(interface, &options)
     }
 
     /// What a capture has caught since the last call; waits up to a second for it. One that is not
     /// read for four seconds ends.
-    async fn read_capture(&self, number: u32) -> Result<Dict> {
+    async fn read_capture(&self, number: u32) -> Result<String> {
         self.may_change()?;
-        to_dict(&self.door.read_capture(number).await?)
+        to_json(&self.door.read_capture(number).await?)
     }
 
     /// Starts the box anew.
@@ -338,10 +353,7 @@ fn start_anew() -> Result<()> {
         .map_err(|error| Error::Failed(format!("init cannot be asked: {error}")))
 }
 
-fn to_dict<T: serde::Serialize>(value: &T) -> Result<Dict> {
-    dict::to_dict(value).map_err(|error| Error::Failed(error.to_string()))
-}
-
-fn from_dict<T: serde::de::DeserializeOwned>(options: Dict) -> Result<T> {
-    dict::from_dict(options).map_err(|error| Error::InvalidArgs(format!("the options: {error}")))
+/// The answer as the one string that travels.
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Failed(error.to_string()))
 }

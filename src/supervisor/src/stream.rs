@@ -4,6 +4,8 @@
 //! socket could fill the memory that way. So the bytes are followed here, message by message: one
 //! that is too long ends the connection before room is made for it, and with too many calls
 //! unanswered no further one is read; the client waits then, in its own time.
+//!
+//! And the first call that may need more objects than the director waits until they are made.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use zbus::connection::AuthMechanism;
 use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
@@ -25,16 +27,21 @@ use frames::{Frames, Kind};
 /// Calls of one connection that wait for an answer.
 const CALLS: usize = 8;
 
+/// Comes when a client asks for objects below the director; the message goes on once it is answered.
+pub(crate) type Wish = oneshot::Receiver<oneshot::Sender<()>>;
+
 /// The stream of a client with this user number.
 #[derive(Debug)]
 pub(crate) struct Bounded {
     stream: UnixStream,
     uid: u32,
+    wish: oneshot::Sender<oneshot::Sender<()>>,
 }
 
 impl Bounded {
-    pub(crate) fn new(stream: UnixStream, uid: u32) -> Self {
-        Self { stream, uid }
+    pub(crate) fn new(stream: UnixStream, uid: u32) -> (Self, Wish) {
+        let (wish, wished) = oneshot::channel();
+        (Self { stream, uid, wish }, wished)
     }
 }
 
@@ -45,10 +52,15 @@ impl Socket for Bounded {
     fn split(self) -> Split<Reader, Writer> {
         let (read, write) = self.stream.into_split();
         let calls = Arc::new(Semaphore::new(CALLS));
-        Split::new(
-            Reader { read, uid: self.uid, frames: Frames::from_client(), calls: Arc::clone(&calls), owed: 0 },
-            Writer { write, frames: Frames::from_us(), calls },
-        )
+        let reader = Reader {
+            read,
+            uid: self.uid,
+            frames: Frames::from_client(),
+            calls: Arc::clone(&calls),
+            owed: 0,
+            wish: Some(self.wish),
+        };
+        Split::new(reader, Writer { write, frames: Frames::from_us(), calls })
     }
 }
 
@@ -61,6 +73,8 @@ pub(crate) struct Reader {
     calls: Arc<Semaphore>,
     /// Calls that were read and have no place yet.
     owed: usize,
+    /// `None` once it was sent.
+    wish: Option<oneshot::Sender<oneshot::Sender<()>>>,
 }
 
 #[async_trait]
@@ -79,6 +93,13 @@ impl ReadHalf for Reader {
                     return Err(io::Error::other("a call that wants no answer cannot be counted"));
                 }
                 Kind::Answer | Kind::Signal => {}
+                Kind::Beyond => {
+                    let (made, done) = oneshot::channel();
+                    if self.wish.take().is_some_and(|wish| wish.send(made).is_ok()) {
+                        // However it went: the call finds what there is.
+                        drop(done.await);
+                    }
+                }
             }
         }
         Ok((length, Vec::new()))

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mark21_api::status::{Change, Firewall, PlanReport, Problem, Rule};
 use mark21_config::Config;
 use mark21_kernel::{Kernel, NftTables};
-use mark21_reconcile::{Desired, Domain, Extra, Observed, Overrides, When, plan};
+use mark21_reconcile::{Desired, Domain, Extra, Machine, Observed, Overrides, When, plan, reweighing};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::core::{Manner, Outcome};
@@ -75,7 +75,7 @@ pub(crate) enum Report {
 #[derive(Debug)]
 pub(crate) struct Census {
     pub(crate) taken: Instant,
-    pub(crate) desired: Desired,
+    pub(crate) desired: Arc<Desired>,
     pub(crate) observed: Observed,
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn start(reports: mpsc::Sender<Report>) -> Result<SyncSender<Order>, 
 }
 
 fn work(kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Report>) {
-    let mut worker = Worker { kernel, listed: None, locked: false };
+    let mut worker = Worker { kernel, listed: None, computed: None, locked: false };
     while let Ok(order) = orders.recv() {
         let report = match order {
             Order::Converge { subject, manner } => {
@@ -100,7 +100,7 @@ fn work(kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Report>
                 let outcome = worker.converge(&subject, manner, &mut census);
                 Report::Converged { outcome, took: began.elapsed(), census }
             }
-            Order::Look(subject) => Report::Looked(worker.look(&subject, Listing::LastSeen).ok()),
+            Order::Look(subject) => Report::Looked(worker.glance(&subject).ok()),
             Order::Plan(subject, answer) => {
                 let planned = worker.look(&subject, Listing::Anew).map(|census| report_plan(&census));
                 // The caller may have gone away; then nobody wants the plan.
@@ -129,8 +129,20 @@ struct Worker {
     kernel: Kernel,
     /// The nft tables as they were listed last.
     listed: Option<NftTables>,
+    /// What was wanted last: for thousands of servers it takes longer to compute than to observe.
+    computed: Option<Computed>,
     /// The kernel takes no more modules, and by our doing knows all that may be asked for.
     locked: bool,
+}
+
+/// What is wanted, and of what it was computed.
+struct Computed {
+    wanted: Arc<Wanted>,
+    machine: Machine,
+    overrides: Overrides,
+    desired: Arc<Desired>,
+    /// What it was before, where only the weights were others.
+    reweighed: Option<Arc<Desired>>,
 }
 
 /// Where a look takes the nft tables from.
@@ -146,6 +158,9 @@ impl Worker {
     fn converge(&mut self, subject: &Subject, manner: Manner, census: &mut Option<Census>) -> Outcome {
         let mut changes = Vec::new();
         let mut listing = if manner.whole { Listing::Anew } else { Listing::LastSeen };
+        if let Err(problem) = self.reweigh(subject, &mut changes) {
+            return Outcome::Failed(problem);
+        }
         for round in 0..=ROUNDS {
             let seen = match self.look(subject, listing) {
                 Ok(seen) => census.insert(seen),
@@ -202,11 +217,23 @@ impl Worker {
         }
     }
 
-    fn desired(&mut self, subject: &Subject) -> Result<Desired, Problem> {
-        let Some(wanted) = &subject.wanted else { return Ok(Desired::fail_secure()) };
-        let machine = self.kernel.machine().map_err(|error| trouble("machine", &error))?;
-        let desired = Desired::from_config(&wanted.config, &machine, &subject.overrides);
-        Ok(desired.with_extra(wanted.extra.clone()))
+    /// Sets other weights, if that is all that is new, before anything is looked at: of thousands of
+    /// servers each look takes its time, and the one behind this proves it.
+    fn reweigh(&mut self, subject: &Subject, changes: &mut Vec<String>) -> Result<(), Problem> {
+        let after = self.desired(subject)?;
+        if let Some(before) = self.computed.as_mut().and_then(|last| last.reweighed.take()) {
+            // What is refused here is planned anew behind the look, and told of there.
+            let told = |change: &mark21_reconcile::Change| changes.push(change.to_string());
+            drop(self.kernel.apply(&reweighing(&before, &after), told));
+        }
+        Ok(())
+    }
+
+    /// For status.
+    fn glance(&mut self, subject: &Subject) -> Result<Census, Problem> {
+        let desired = self.desired(subject)?;
+        let observed = self.kernel.glance().map_err(|error| trouble("kernel", &error))?;
+        Ok(Census { taken: Instant::now(), desired, observed })
     }
 
     fn look(&mut self, subject: &Subject, listing: Listing) -> Result<Census, Problem> {
@@ -223,6 +250,40 @@ impl Worker {
         }
         self.listed = Some((observed.firewall.clone(), observed.tables.clone()));
         Ok(Census { taken: Instant::now(), desired, observed })
+    }
+
+    fn desired(&mut self, subject: &Subject) -> Result<Arc<Desired>, Problem> {
+        let Subject { wanted: Some(wanted), overrides } = subject else {
+            return Ok(Arc::new(Desired::fail_secure()));
+        };
+        let machine = self.kernel.machine().map_err(|error| trouble("machine", &error))?;
+        let like_this = |last: &Computed| {
+            let is_same = Arc::ptr_eq(&last.wanted, wanted)
+                || (last.wanted.extra == wanted.extra
+                    && last.wanted.config.is_same_but_for_weights(&wanted.config));
+            is_same && last.machine == machine && last.overrides.draining == overrides.draining
+        };
+        let (desired, reweighed) = match self.computed.take().filter(like_this) {
+            Some(last) if Arc::ptr_eq(&last.wanted, wanted) && last.overrides == *overrides => {
+                (last.desired, last.reweighed)
+            }
+            Some(last) => {
+                let desired = last.desired.with_weights(&wanted.config, &machine, overrides);
+                (Arc::new(desired), Some(last.desired))
+            }
+            None => {
+                let desired = Desired::from_config(&wanted.config, &machine, overrides);
+                (Arc::new(desired.with_extra(wanted.extra.clone())), None)
+            }
+        };
+        self.computed = Some(Computed {
+            wanted: Arc::clone(wanted),
+            machine,
+            overrides: overrides.clone(),
+            desired: Arc::clone(&desired),
+            reweighed,
+        });
+        Ok(desired)
     }
 }
 

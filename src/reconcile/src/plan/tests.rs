@@ -20,6 +20,22 @@ fn words(plan: &Plan) -> Vec<String> {
 }
 
 #[test]
+fn other_weights_change_nothing_but_ipvs() {
+    for text in [SMALL, FULL] {
+        let (before, mut after) = (config(text), config(text));
+        let last = after.real_servers.iter_mut().last().expect("there are servers");
+        last.weight = 77;
+        let overrides = Overrides { weights: [((0, 0), 5)].into(), ..Overrides::default() };
+        let whole = Desired::from_config(&after, &machine(), &overrides);
+        assert_eq!(desired(text).with_weights(&after, &machine(), &overrides), whole);
+        assert_ne!(desired(text).ipvs, whole.ipvs);
+        assert!(before.is_same_but_for_weights(&after));
+        after.real_servers.iter_mut().last().expect("there are servers").port = Some(1);
+        assert!(!before.is_same_but_for_weights(&after));
+    }
+}
+
+#[test]
 fn a_box_is_set_up_in_the_order_of_the_boot() {
     for text in [SMALL, FULL] {
         let plan = plan(&desired(text), &fresh());

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mark21_api::status::Status;
-use zbus::connection::Builder;
 use zbus::{Connection, Variant, object_server};
 
 use crate::feed::Feed;
@@ -14,12 +13,17 @@ pub(super) trait Kind: object_server::Interface + From<Shown<Self>> {
     /// What tells one from another.
     type Name: Clone + Ord + Send + Sync + 'static;
     /// What it shows.
-    type Value: Default + 'static;
+    type Value: Default + PartialEq + 'static;
     /// Its D-Bus interface.
     const INTERFACE: &'static str;
 
     /// All that a snapshot has.
     fn all(status: &Status) -> BTreeMap<Self::Name, &Self::Value>;
+
+    /// Whether two snapshots share all of them, so that there is nothing to compare.
+    fn are_shared(_one: &Status, _other: &Status) -> bool {
+        false
+    }
 
     /// One of them.
     fn find<'a>(status: &'a Status, name: &Self::Name) -> Option<&'a Self::Value>;
@@ -76,14 +80,6 @@ impl<K: Kind> Default for Group<K> {
 }
 
 impl<K: Kind> Group<K> {
-    /// Adds those of a snapshot to a connection that is being made.
-    pub(super) fn serve<'a>(&mut self, mut builder: Builder<'a>, feed: &Feed, now: &Status) -> Builder<'a> {
-        for name in K::all(now).into_keys() {
-            builder = builder.serve_at(K::path(&name), self.add(feed, name));
-        }
-        builder
-    }
-
     /// Adds, removes and changes what is to be, and tells the peer.
     pub(super) async fn step(
         &mut self,
@@ -91,6 +87,10 @@ impl<K: Kind> Group<K> {
         feed: &Feed,
         step: Step<'_>,
     ) -> zbus::Result<()> {
+        let are_shared = |other| K::are_shared(other, step.now);
+        if !self.0.is_empty() && are_shared(step.before) && step.counted.is_none_or(are_shared) {
+            return Ok(());
+        }
         let now = K::all(step.now);
         for gone in self.0.extract_if(.., |name| !now.contains_key(name)) {
             connection.object_server().remove::<K, _>(K::path(&gone)).await?;
@@ -102,8 +102,11 @@ impl<K: Kind> Group<K> {
                 connection.object_server().at(path, self.add(feed, name)).await?;
                 continue;
             }
-            let mut changes = before.get(&name).map_or_else(Changes::new, |old| K::changes(old, value));
-            if let Some(old) = counted.as_ref().and_then(|counted| counted.get(&name)) {
+            let differs = |old: &&&K::Value| **old != value;
+            let mut changes =
+                before.get(&name).filter(differs).map_or_else(Changes::new, |old| K::changes(old, value));
+            let counted = counted.as_ref().and_then(|counted| counted.get(&name));
+            if let Some(old) = counted.filter(differs) {
                 changes.extend(K::counters(old, value));
             }
             if !changes.is_empty() {

@@ -1,6 +1,7 @@
 //! The kinds of objects, with their properties.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mark21_api::status::{self, Status};
 use zbus::{Variant, interface};
@@ -234,6 +235,10 @@ impl Kind for Service {
         status.services.iter().map(|one| (one.name.clone(), one)).collect()
     }
 
+    fn are_shared(one: &Status, other: &Status) -> bool {
+        Arc::ptr_eq(&one.services, &other.services)
+    }
+
     fn find<'a>(status: &'a Status, name: &String) -> Option<&'a Self::Value> {
         status.services.iter().find(|one| one.name == *name)
     }
@@ -337,6 +342,10 @@ impl Kind for RealServer {
         let shown = status.services.iter().filter(|_| count <= LARGE_FARM);
         let servers = shown.flat_map(|service| service.real_servers.iter().map(move |one| (service, one)));
         servers.map(|(service, one)| ((service.name.clone(), one.address.clone()), one)).collect()
+    }
+
+    fn are_shared(one: &Status, other: &Status) -> bool {
+        Arc::ptr_eq(&one.services, &other.services)
     }
 
     fn find<'a>(status: &'a Status, (service, address): &Self::Name) -> Option<&'a Self::Value> {

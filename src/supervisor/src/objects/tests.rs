@@ -1,18 +1,18 @@
 //! The interface as a client sees it, over a socket pair: nothing of it changes by accident.
 
 use std::fmt::Write as _;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::{env, fs};
 
-use mark21_api::status::{self, State};
+use mark21_api::status::{self, CommitOptions, State};
 use zbus::fdo::{IntrospectableProxy, ObjectManagerProxy, PropertiesProxy};
-use zbus::{Guid, OwnedVariant};
+use zbus::{Guid, OwnedVariant, Variant};
 
 use super::*;
 use crate::companion::Companion;
 use crate::service::Rights;
 use crate::store::Store;
+use crate::stream::Bounded;
 
 const SERVER: &str = "/org/mark21/Director1/service/ftp/server/10_2e0_2e0_2e11";
 
@@ -22,7 +22,7 @@ fn snapshot() -> Status {
         state: State::Serving,
         interfaces: vec![status::Interface { name: "outside".into(), ..Default::default() }],
         virtual_routers: vec![status::VirtualRouter { name: "outside6".into(), ..Default::default() }],
-        services: vec![status::Service {
+        services: Arc::new(vec![status::Service {
             name: "ftp".into(),
             real_servers: vec![status::RealServer {
                 address: "10.0.0.11".into(),
@@ -30,7 +30,7 @@ fn snapshot() -> Status {
                 ..Default::default()
             }],
             ..Default::default()
-        }],
+        }]),
         ..Default::default()
     }
 }
@@ -43,14 +43,16 @@ async fn client(rights: Rights) -> (Connection, Feed) {
     let (door, asked) = Door::new(Companion::start(nowhere), Store::new(nowhere), feed.clone(), nowhere);
     // Whatever is asked of the runtime is answered as if it were stopping.
     drop(asked);
-    let (here, there) = UnixStream::pair().expect("a pair of sockets");
+    let (here, there) = tokio::net::UnixStream::pair().expect("a pair of sockets");
+    let (stream, wish) = Bounded::new(there, 0);
     let caller = Caller { rights, name: "anna".into() };
-    let builder = Builder::unix_stream(there).server(Guid::generate()).p2p();
+    let builder = Builder::socket(stream).server(Guid::generate()).p2p();
     let (objects, builder) = Objects::serve(builder, &door, caller);
     let served = async {
         let connection = builder.build().await.expect("the server's end");
-        tokio::spawn(async move { objects.show(&connection).await });
+        tokio::spawn(async move { objects.show(&connection, Some(wish)).await });
     };
+    let here = here.into_std().expect("a socket");
     let (client, ()) = tokio::join!(Builder::unix_stream(here).p2p().build(), served);
     (client.expect("the client's end"), feed)
 }
@@ -94,9 +96,12 @@ async fn the_interface_is_the_one_that_is_documented() {
          What `mark21d` serves, peer to peer on `/run/mark21/api.sock` and on the system bus as\n\
          `org.mark21.Director1`. This page is made from the running program\n\
          (`UPDATE=1 cargo test -p mark21-supervisor documented`); a change of it is a change of the\n\
-         interface. Dictionaries are described in `src/api/src/status.rs`.\n\n\
+         interface. What a call answers beside plain values is a JSON document in one string, the same that\n\
+         `--json` prints; `src/api/src/status.rs` describes them and the options.\n\n\
          Everybody on the box may read what holds no secret; root and the group `admin` change.\n\
          More than 256 real servers are no objects; their services' property `RealServers` has them.\n\
+         On the socket the objects below the director, and their signals, begin with the first call that\n\
+         is not for the director's own methods, such as GetManagedObjects.\n\
          From a laptop, over ssh (`[management]` in the configuration):\n\n\
          ```sh\n\
          busctl --host admin@director tree org.mark21.Director1\n\
@@ -132,15 +137,43 @@ async fn every_object_is_in_the_tree() {
 }
 
 #[tokio::test]
+async fn who_asks_the_director_alone_costs_no_other_object() {
+    let (client, _feed) = client(Rights::Read).await;
+    let mut messages = zbus::MessageStream::from(&client);
+    let director = mark21_api::DirectorProxy::new(&client, mark21_api::BUS_NAME).await.expect("a proxy");
+    director.log(1).await.expect("an answer");
+    properties(&client, SERVER)
+        .await
+        .get_all("org.mark21.RealServer1".try_into().expect("a name"))
+        .await
+        .expect("an answer");
+    // The first message is the answer; after it objects come, for who asked for one.
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let message = std::future::poll_fn(|context| {
+            use futures_core::Stream as _;
+            std::pin::Pin::new(&mut messages).poll_next(context)
+        });
+        let message = message.await.expect("a message").expect("is one");
+        kinds.push((message.message_type(), message.header().member().map(ToString::to_string)));
+    }
+    assert_eq!(kinds[0].0, zbus::message::Type::MethodReturn);
+    assert_eq!(kinds[1], (zbus::message::Type::Signal, Some("InterfacesAdded".to_owned())));
+}
+
+#[tokio::test]
 async fn a_changed_weight_is_a_signal_and_a_counter_only_now_and_then() {
     let (client, feed) = client(Rights::Read).await;
     let properties = properties(&client, SERVER).await;
+    let name = || "org.mark21.RealServer1".try_into().expect("a name");
     let mut changes = properties.receive_properties_changed().await.expect("a stream");
+    // Objects are there from the first call for one.
+    properties.get(name(), "Weight").await.expect("an answer");
     let mut status = snapshot();
     // The first counters are due at once, the next ones are not.
     for (weight, active) in [(2, 5), (3, 6)] {
-        status.services[0].real_servers[0].weight = weight;
-        status.services[0].real_servers[0].active = active;
+        let server = &mut Arc::make_mut(&mut status.services)[0].real_servers[0];
+        (server.weight, server.active) = (weight, active);
         feed.show(status.clone());
         let change = std::future::poll_fn(|context| {
             use futures_core::Stream as _;
@@ -152,8 +185,7 @@ async fn a_changed_weight_is_a_signal_and_a_counter_only_now_and_then() {
         assert!(names.contains(&"Weight"), "{names:?}");
         assert_eq!(names.contains(&"ActiveConnections"), active == 5, "{names:?}");
     }
-    let name = "org.mark21.RealServer1".try_into().expect("a name");
-    let active: OwnedVariant = properties.get(name, "ActiveConnections").await.expect("an answer");
+    let active: OwnedVariant = properties.get(name(), "ActiveConnections").await.expect("an answer");
     assert_eq!(u32::try_from(active).ok(), Some(6), "who asks gets the newest");
 }
 
@@ -165,7 +197,7 @@ async fn who_may_only_read_changes_nothing() {
         let text = result.expect_err("is refused").to_string();
         assert!(text.contains("only root and the group admin"), "{text}");
     };
-    let options = std::collections::HashMap::new;
+    let options = CommitOptions::default;
     refused(director.commit("schema = 1\n", options()).await.map(drop));
     refused(director.rollback(0, options()).await.map(drop));
     refused(director.confirm().await.map(drop));
@@ -176,6 +208,22 @@ async fn who_may_only_read_changes_nothing() {
     refused(director.resign("all").await);
     refused(director.reboot().await);
     refused(director.factory_reset().await);
+}
+
+#[tokio::test]
+async fn options_are_taken_by_their_names_and_one_that_is_none_is_refused() {
+    let (client, _feed) = client(Rights::Change).await;
+    let proxy = zbus::Proxy::new(&client, mark21_api::BUS_NAME, DIRECTOR_PATH, "org.mark21.Director1");
+    let proxy = proxy.await.expect("a proxy");
+    // All that stands behind the door is stopping.
+    let cases =
+        [("confirm", Variant::from(60_u32), "stopping"), ("confrim", Variant::from(60_u32), "confrim")];
+    for (name, value, wanted) in cases {
+        let options = std::collections::HashMap::from([("comment", Variant::from("why")), (name, value)]);
+        let answer: zbus::Result<String> = proxy.call("Commit", &("schema = 1\n", options)).await;
+        let told = answer.expect_err("nothing is committed here").to_string();
+        assert!(told.contains(wanted), "{name}: {told}");
+    }
 }
 
 #[test]
@@ -192,7 +240,7 @@ fn farm(count: usize) -> Status {
     let server = status.services[0].real_servers[0].clone();
     let address = |number: usize| format!("10.0.{}.{}", number / 250, number % 250);
     let servers = (0..count).map(|number| status::RealServer { address: address(number), ..server.clone() });
-    status.services[0].real_servers = servers.collect();
+    Arc::make_mut(&mut status.services)[0].real_servers = servers.collect();
     status
 }
 
@@ -206,9 +254,11 @@ fn a_large_farm_costs_a_connection_no_object_for_each_server() {
 async fn a_service_tells_of_its_servers_however_many_they_are() {
     let (client, feed) = client(Rights::Read).await;
     let properties = properties(&client, "/org/mark21/Director1/service/ftp").await;
+    let name = || "org.mark21.Service1".try_into().expect("a name");
     let mut changes = properties.receive_properties_changed().await.expect("a stream");
+    properties.get(name(), "Kind").await.expect("an answer");
     let mut status = farm(1000);
-    status.services[0].real_servers[999].weight = 7;
+    Arc::make_mut(&mut status.services)[0].real_servers[999].weight = 7;
     feed.show(status);
     let change = std::future::poll_fn(|context| {
         use futures_core::Stream as _;
@@ -217,8 +267,7 @@ async fn a_service_tells_of_its_servers_however_many_they_are() {
     let change = change.await.expect("a signal");
     let changed = change.args().expect("its arguments");
     assert_eq!(changed.changed_properties().keys().copied().collect::<Vec<_>>(), ["RealServers"]);
-    let name = "org.mark21.Service1".try_into().expect("a name");
-    let servers: OwnedVariant = properties.get(name, "RealServers").await.expect("an answer");
+    let servers: OwnedVariant = properties.get(name(), "RealServers").await.expect("an answer");
     let servers: Vec<(String, u32, i32, bool, u32, u32, u32)> = servers.try_into().expect("of its type");
     assert_eq!((servers.len(), servers[999].1), (1000, 7));
     // The one object of a server that there was has gone.

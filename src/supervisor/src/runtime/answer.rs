@@ -27,11 +27,11 @@ impl Runtime {
                 let is_fresh = self.census.as_ref().is_some_and(|census| census.taken.elapsed() < FRESH);
                 let looking = !self.waiting.is_empty();
                 if is_fresh || self.is_starting() || self.waiting.len() == WAITING {
-                    drop(answer.send(self.status()));
+                    drop(answer.send(self.document()));
                 } else if looking || self.look().is_ok() {
                     self.waiting.push(answer);
                 } else {
-                    drop(answer.send(self.status()));
+                    drop(answer.send(self.document()));
                 }
                 None
             }
@@ -75,7 +75,12 @@ impl Runtime {
         self.feed.show(self.status());
     }
 
-    pub(super) fn status(&self) -> Status {
+    /// The status as it travels, written once for all who wait for it.
+    pub(super) fn document(&self) -> Arc<str> {
+        serde_json::to_string(&self.status()).expect("the interface's types have a JSON form").into()
+    }
+
+    fn status(&self) -> Status {
         let config = self.config();
         let running = self.core.running();
         let unconfirmed = self.core.unconfirmed().map(|(generation, until)| Unconfirmed {
@@ -114,7 +119,8 @@ impl Runtime {
         if let (Some(config), Some(census)) = (config, &self.census) {
             status.age_ms = millis(census.taken.elapsed());
             status.interfaces = report::interfaces(config, census);
-            status.services = report::services(config, &self.hand, census);
+            let services = || Arc::new(report::services(config, &self.hand, census));
+            status.services = Arc::clone(self.services.get_or_init(services));
         }
         status
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mark21_api::status::Committed;
+use mark21_api::status::{Committed, State};
 use tokio::sync::oneshot;
 
 use super::Runtime;
@@ -144,9 +144,17 @@ impl Runtime {
             Some(wanted) => self.hand.set(&wanted.config, &weight.service, weight.server, weight.weight),
             None => Err("no configuration runs".to_owned()),
         };
-        if let Err(text) = set {
-            drop(answer.send(Err(text)));
-            return None;
+        match set {
+            Err(text) => {
+                drop(answer.send(Err(text)));
+                return None;
+            }
+            // Nothing was above it, and nothing is: the kernel has it.
+            Ok(false) if self.reweighing.is_empty() && self.core.state() == State::Serving => {
+                drop(answer.send(Ok(())));
+                return None;
+            }
+            Ok(_) => drop(self.services.take()),
         }
         self.reweighing.push(Reweighing { answer, is_ordered: false });
         Some(Event::Reweighed)

@@ -3,6 +3,8 @@
 
 use std::io;
 
+use mark21_api::DIRECTOR_PATH;
+
 /// Longest message of a client: a configuration and an `extra.nft` of a mebibyte each, twice.
 /// On the system bus the same holds (`max_message_size` in rootfs/etc/dbus-1/system.conf).
 const LONGEST: usize = 4 << 20;
@@ -10,6 +12,8 @@ const LONGEST: usize = 4 << 20;
 const GREETING: usize = 1024;
 /// The part of a header that tells the length (`yyyyuua(yv)`, up to the array's length).
 const HEAD: usize = 16;
+/// Bytes of a header in which a call to the director is looked for; a longer one counts as another.
+const FIELDS: usize = 512;
 
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub(super) enum Kind {
     /// A return or an error.
     Answer,
     Signal,
+    /// What was announced as a call may be for more than the director's own methods.
+    Beyond,
 }
 
 /// Follows one direction.
@@ -38,6 +44,12 @@ enum State {
         begins: bool,
     },
     Head(Vec<u8>),
+    /// The rest of a call's header, and how long it and the body are.
+    Fields {
+        seen: Vec<u8>,
+        length: usize,
+        rest: usize,
+    },
     Rest(usize),
 }
 
@@ -87,12 +99,33 @@ impl Frames {
                     head.extend_from_slice(part);
                     bytes = behind;
                     if let Ok(whole) = <[u8; HEAD]>::try_from(head.as_slice()) {
-                        let (kind, rest) = read(&whole)?;
+                        let (kind, fields, rest) = read(&whole)?;
                         if rest > self.longest {
                             return Err(bad("the message is too long"));
                         }
                         kinds.push(kind);
-                        self.state = State::Rest(rest);
+                        self.state = match kind {
+                            Kind::Call if fields <= FIELDS => {
+                                State::Fields { seen: Vec::with_capacity(fields), length: fields, rest }
+                            }
+                            Kind::Call => {
+                                kinds.push(Kind::Beyond);
+                                State::Rest(rest)
+                            }
+                            _ => State::Rest(rest),
+                        };
+                        self.finish();
+                    }
+                }
+                State::Fields { seen, length, rest } => {
+                    let (part, behind) = bytes.split_at(bytes.len().min(*length - seen.len()));
+                    seen.extend_from_slice(part);
+                    bytes = behind;
+                    if seen.len() == *length {
+                        if !is_for_the_director(seen) {
+                            kinds.push(Kind::Beyond);
+                        }
+                        self.state = State::Rest(*rest - *length);
                         self.finish();
                     }
                 }
@@ -118,8 +151,15 @@ fn is_endian(byte: u8) -> bool {
     matches!(byte, b'l' | b'B')
 }
 
-/// The kind, and how many bytes follow the head.
-fn read(head: &[u8; HEAD]) -> io::Result<(Kind, usize)> {
+/// Whether a call's header names the director's path and none of the interfaces that every object has:
+/// no field but a path can hold a slash.
+fn is_for_the_director(fields: &[u8]) -> bool {
+    let holds = |text: &[u8]| fields.windows(text.len()).any(|part| part == text);
+    holds(format!("{DIRECTOR_PATH}\0").as_bytes()) && !holds(b"org.freedesktop.DBus.")
+}
+
+/// The kind, how many bytes of header fields follow the head, and how many bytes in all.
+fn read(head: &[u8; HEAD]) -> io::Result<(Kind, usize, usize)> {
     let [endian, kind, flags, _, b0, b1, b2, b3, _, _, _, _, f0, f1, f2, f3] = *head;
     let number = |bytes| match endian {
         b'B' => u32::from_be_bytes(bytes),
@@ -138,7 +178,8 @@ fn read(head: &[u8; HEAD]) -> io::Result<(Kind, usize)> {
     // Both are 32 bits, so their sum fits.
     let fields = u64::from(number([f0, f1, f2, f3])).next_multiple_of(8);
     let rest = fields + u64::from(number([b0, b1, b2, b3]));
-    Ok((kind, usize::try_from(rest).unwrap_or(usize::MAX)))
+    let bytes = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    Ok((kind, bytes(fields), bytes(rest)))
 }
 
 fn bad(why: &'static str) -> io::Error {
@@ -164,7 +205,7 @@ mod tests {
         for (kind, flags, fields, body) in [(1, 0, 13, 7), (4, 0, 0, 0), (1, 1, 8, 1), (2, 0, 1, 100)] {
             stream.extend(message(kind, flags, fields, body));
         }
-        let wanted = [Kind::Call, Kind::Signal, Kind::CallWithoutAnswer, Kind::Answer];
+        let wanted = [Kind::Call, Kind::Beyond, Kind::Signal, Kind::CallWithoutAnswer, Kind::Answer];
         for size in [1, 2, 3, 16, 17, 1000] {
             let mut frames = Frames::from_client();
             let found: Vec<Kind> = stream
@@ -172,6 +213,23 @@ mod tests {
                 .flat_map(|chunk| frames.follow(chunk).expect("it is well-formed"))
                 .collect();
             assert_eq!(found, wanted, "in parts of {size}");
+        }
+    }
+
+    #[test]
+    fn a_call_to_the_director_needs_no_other_object() {
+        let cases = [
+            ("its own method", "/org/mark21/Director1", "org.mark21.Director1", true),
+            ("its properties", "/org/mark21/Director1", "org.freedesktop.DBus.Properties", false),
+            ("an object below it", "/org/mark21/Director1/service/ftp", "org.mark21.Service1", false),
+            ("another", "/", "org.mark21.Director1", false),
+        ];
+        for (case, path, interface, wanted) in cases {
+            assert_eq!(
+                is_for_the_director(format!("o\0{path}\0s\0{interface}\0").as_bytes()),
+                wanted,
+                "{case}"
+            );
         }
     }
 
