@@ -18,7 +18,7 @@ use mark21_lab::vsftpd::Settings;
 use mark21_lab::{Boot, Director, Lab, Result, eventually, scenario};
 use sha2::{Digest, Sha256};
 
-use crate::session::Page;
+use crate::session::{Page, is_of_the_log};
 
 /// The lab's own program, which joins a terminal and a socket.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lab");
@@ -45,7 +45,7 @@ fn a_person_brings_a_factory_box_into_service() {
         drain(&screen, &mut page)?;
         lab.client.enter(|| sessions.into_iter().try_for_each(Client::quit))?;
         lab.step("watched and drained");
-        unconfirmed(&mut director, &screen, &mut page)?;
+        unconfirmed(lab, &mut director, &screen, &mut page)?;
         lab.step("went back when the line dropped");
         works(lab, 1)?;
         page.compare()
@@ -348,7 +348,7 @@ fn log_in_again(screen: &Screen) -> Result {
 }
 
 /// A change that nobody confirms goes back by itself, and the draft is there for the next try.
-fn unconfirmed(director: &mut Director, screen: &Screen, page: &mut Page) -> Result {
+fn unconfirmed(lab: &Lab, director: &mut Director, screen: &Screen, page: &mut Page) -> Result {
     let before = director.port.command("status", ANSWER)?["configuration"]["generation"].clone();
     screen.fresh()?;
     screen.say("set service ftp real_server 10.21.0.11 weight 7", "+ weight = 7")?;
@@ -364,6 +364,13 @@ fn unconfirmed(director: &mut Director, screen: &Screen, page: &mut Page) -> Res
         let configuration = &status["configuration"];
         ensure!(configuration["generation"] == before, "{configuration}");
         ensure!(configuration["unconfirmed"].is_null(), "{configuration}");
+        Ok(())
+    })?;
+    // mark21d tells of it on the line as well, where nobody listens now.
+    let line = lab.directory.join("dir-a-console.log");
+    eventually("the word on the line", SCREEN, || {
+        let said = String::from_utf8_lossy(&fs::read(&line)?).contains("back from generation 3");
+        ensure!(said, "nothing is said of it");
         Ok(())
     })?;
     screen.plug_in()?;
@@ -429,9 +436,9 @@ fn watch(lab: &Lab, screen: &Screen, page: &mut Page) -> Result {
     }
     page.chapter(
         "The dashboard",
-        "`top`, while clients transfer files. Behind each server come bars for the last 20 seconds, left out \
-         here:",
-        &shown,
+        "`top`, while clients transfer files. Behind each server come bars for the last 20 seconds, and below \
+         the last lines of the log; both are left out here:",
+        &shown.lines().filter(|line| !is_of_the_log(line)).collect::<Vec<_>>().join("\n"),
     );
     screen.letters("d")?;
     screen.wait("gets no new sessions")?;

@@ -83,10 +83,9 @@ fn masked(line: &str) -> String {
         };
         return line.char_indices().map(masked).collect();
     }
-    let is_of_the_log = line.starts_with(' ') && line.split_whitespace().next().is_some_and(is_seconds);
     let is_of_top = line.starts_with("ftp ") && line.chars().count() > 40;
     let (from, until) = match () {
-        () if is_of_the_log => (0, 10),
+        () if is_of_the_log(line) => (0, 10),
         // Behind the counters of a server comes its past.
         () if is_of_top => (40, 60),
         () if line.starts_with("    10.21.0.1") => (51, line.len()),
@@ -95,6 +94,11 @@ fn masked(line: &str) -> String {
     };
     let letters: Vec<char> = line.chars().take(if is_of_top { 60 } else { usize::MAX }).collect();
     without_figures(&letters, from..until).trim_end().to_owned()
+}
+
+/// Whether a line begins with seconds since the kernel's start.
+pub(crate) fn is_of_the_log(line: &str) -> bool {
+    line.starts_with(' ') && line.split_whitespace().next().is_some_and(is_seconds)
 }
 
 /// `5.701`, and no address.

@@ -19,13 +19,19 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_lab");
 /// One answer of the console, of two emulated machines.
 const SCREEN: Duration = Duration::from_secs(90);
 const PASSWORD: &str = "correct horse";
+const OTHER_PASSWORD: &str = "battery staple";
 
 #[test]
 fn two_boxes_become_a_pair_and_one_carries_on_for_the_other() {
     alone(|lab| {
         let mut first = lab.boot(&Boot { name: "dir-a".into(), number: 1, ..Boot::with_nothing() })?;
         let mut second = lab.boot(&Boot { name: "dir-b".into(), number: 2, ..Boot::with_nothing() })?;
-        let screens = [log_in(&first, PASSWORD)?, log_in(&second, "battery staple")?];
+        // Both before either greets: a line without anybody loses what is said.
+        let attach = |director: &Director| Screen::attach(director, Path::new(PROGRAM), SCREEN);
+        let screens = [attach(&first)?, attach(&second)?];
+        for (screen, password) in screens.iter().zip([PASSWORD, OTHER_PASSWORD]) {
+            screen.first_password("This box has no password yet.", password)?;
+        }
         lab.step("two boxes with a password each");
         let other = asked(&screens[0])?;
         ensure!(!other.contains("password"), "the other box gets this one's password:\n{other}");
@@ -50,7 +56,7 @@ fn two_boxes_become_a_pair_and_one_carries_on_for_the_other() {
         works(lab)?;
         for screen in &screens {
             screen.command("confirm", "stays")?;
-            let shown = screen.command("show configuration", "written by setup")?;
+            let shown = screen.command("show configuration", "Written by setup.")?;
             ensure!(shown.contains("schema = 1"), "{shown}");
         }
         lab.step("a pair carries FTP");
@@ -63,7 +69,7 @@ fn two_boxes_become_a_pair_and_one_carries_on_for_the_other() {
             ensure!(!warned, "{}", status["problems"]);
         }
         // Each box has its own password still.
-        log_out_and_in(&screens[1], "battery staple")?;
+        log_out_and_in(&screens[1], OTHER_PASSWORD)?;
         first.power_off();
         prompts(&screens[1], "director-b (active)")?;
         eventually("FTP through the second box", SCREEN, || works(lab))?;
@@ -100,12 +106,6 @@ fn asked(screen: &Screen) -> Result<String> {
     let text = told.get(begin..).unwrap_or_default();
     let (text, _) = text.split_once("\n\n\nNow: ").or(text.split_once("\n\nNow: ")).context("no end")?;
     Ok(format!("{}\n", text.trim_end()))
-}
-
-fn log_in(director: &Director, password: &str) -> Result<Screen> {
-    let screen = Screen::attach(director, Path::new(PROGRAM), SCREEN)?;
-    screen.first_password("This box has no password yet.", password)?;
-    Ok(screen)
 }
 
 fn log_out_and_in(screen: &Screen, password: &str) -> Result {
