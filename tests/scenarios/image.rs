@@ -9,6 +9,9 @@ use mark21_lab::transfers::every_mode;
 use mark21_lab::vsftpd::Settings;
 use mark21_lab::{Boot, Result, eventually, scenario};
 
+/// What the kernel, the file systems in memory and every program need of a small box.
+const MOST_MEMORY_KIB: u64 = 64 << 10;
+
 #[test]
 fn the_image_boots_on_bios_and_after_reboot_and_power_cut() {
     scenario(|lab| {
@@ -31,6 +34,11 @@ fn the_image_boots_on_bios_and_after_reboot_and_power_cut() {
         lab.step("back after a power cut");
         let third = director.root(id)?;
         ensure!(first != second && second != third, "{first} {second} {third}");
+        director.wait_serving()?;
+        let used = "awk '/^MemTotal/ { all = $2 } /^MemAvailable/ { free = $2 } END { print all - free }' /proc/meminfo";
+        let used: u64 = director.root(used)?.trim().parse()?;
+        lab.step(&format!("serves, with {} MiB of memory in use", used >> 10));
+        ensure!(used <= MOST_MEMORY_KIB, "{used} KiB of memory are in use");
         Ok(())
     });
 }

@@ -15,6 +15,7 @@ mod fields;
 mod flood;
 mod forwarding;
 mod hostile;
+mod install;
 mod isolation;
 mod matrix;
 mod modules;
@@ -33,6 +34,8 @@ mod backup;
 mod console;
 mod hands;
 mod rescue;
+mod session;
+mod setup;
 
 // An operator's own rules.
 mod extra;

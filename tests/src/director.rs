@@ -49,6 +49,8 @@ pub struct Boot {
     pub tools: Vec<PathBuf>,
     /// The image of a USB stick that is plugged in.
     pub stick: Option<PathBuf>,
+    /// An empty disk; its own is a USB disk then.
+    pub spare: Option<PathBuf>,
     /// Where its network cards are.
     pub wiring: Wiring,
     /// With a hardware watchdog, which resets a machine whose supervisor stands still.
@@ -104,6 +106,7 @@ impl Boot {
             record: false,
             tools: Vec::new(),
             stick: None,
+            spare: None,
             wiring: Wiring::default(),
             watchdog: true,
         }
@@ -159,6 +162,7 @@ impl Director {
             record: boot.record.then_some(&*record),
             tools: tools.as_deref(),
             stick: boot.stick.as_deref(),
+            spare: boot.spare.as_deref(),
             firmware,
             kernel: &kernel,
             wiring: boot.wiring,

@@ -66,6 +66,8 @@ pub struct Machine<'a> {
     pub tools: Option<&'a Path>,
     /// A USB stick.
     pub stick: Option<&'a Path>,
+    /// An empty disk, beside which its own is a USB one.
+    pub spare: Option<&'a Path>,
     /// What starts it.
     pub firmware: Firmware,
     /// For [`Firmware::Direct`]: the directory with `vmlinux`, `initrd` and `cmdline`.
@@ -142,13 +144,22 @@ impl Qemu {
                 option("-blockdev", "driver=blklogwrites,node-name=disk,file=kept,log=log".into());
             }
         }
-        option("-device", "virtio-blk-pci,drive=disk,bootindex=1".into());
+        if machine.spare.is_some() || machine.stick.is_some() {
+            option("-device", "qemu-xhci".into());
+        }
+        match machine.spare {
+            None => option("-device", "virtio-blk-pci,drive=disk,bootindex=1".into()),
+            Some(spare) => {
+                option("-device", "usb-storage,drive=disk,bootindex=1".into());
+                option("-drive", format!("if=none,id=spare,format=raw,file={}", spare.display()));
+                option("-device", "virtio-blk-pci,drive=spare".into());
+            }
+        }
         if let Some(tools) = machine.tools {
             option("-drive", format!("if=none,id=tools,format=raw,readonly=on,file={}", tools.display()));
             option("-device", "virtio-blk-pci,drive=tools".into());
         }
         if let Some(stick) = machine.stick {
-            option("-device", "qemu-xhci".into());
             option("-drive", format!("if=none,id=stick,format=raw,file={}", stick.display()));
             option("-device", "usb-storage,drive=stick".into());
         }

@@ -86,6 +86,14 @@ pub trait Director {
     /// Writes a text to a USB stick with FAT. Only for administrators.
     fn write_stick(&self, name: &str, text: &str) -> zbus::Result<()>;
 
+    /// The disks of the box: name, bytes, what is on it, and why it is not taken for an installation;
+    /// empty when it is. Only for administrators.
+    fn list_disks(&self) -> zbus::Result<Vec<(String, u64, String, String)>>;
+
+    /// Erases a disk and writes the running system with its configuration onto it; answers when all is
+    /// read back, after minutes. Only for administrators.
+    fn install(&self, disk: &str) -> zbus::Result<()>;
+
     /// Asks one hop on the way to a host for echoes: see [`Hop`](crate::status::Hop). Only for
     /// administrators.
     fn trace(&self, host: &str, hop: u8) -> zbus::Result<String>;

@@ -26,7 +26,7 @@ use crate::load::{Payload, Tryout, chain};
 use crate::runtime::{Answer, Change, Weight};
 use crate::store::{Meta, Note, Store, StoreError, Stored};
 use crate::worker::Wanted;
-use crate::{ssh, stick};
+use crate::{install, ssh, stick};
 
 /// Requests that wait for the runtime; a caller beyond them waits for its turn.
 const REQUESTS: usize = 16;
@@ -154,14 +154,28 @@ impl Door {
         self.at_the_stick(move |run| stick::write(run, &name, &text)).await
     }
 
-    /// Beside the event loop: a stick takes seconds.
     async fn at_the_stick<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Path) -> std::result::Result<T, String> + Send + 'static,
     ) -> Result<T> {
         let run = self.run.clone();
-        let done = tokio::task::spawn_blocking(move || work(&run)).await;
-        done.map_err(|error| Error::Failed(error.to_string()))?.map_err(Error::Failed)
+        at_a_disk(move || work(&run)).await
+    }
+
+    /// The disks of the box.
+    pub(crate) async fn list_disks(&self) -> Result<Vec<install::Disk>> {
+        at_a_disk(install::list).await
+    }
+
+    /// Writes the running system onto another disk; one at a time.
+    pub(crate) async fn install(&self, disk: &str) -> Result<()> {
+        static TURN: Semaphore = Semaphore::const_new(1);
+        let busy = |_| Error::Failed("a disk is being written already".to_owned());
+        let turn = TURN.try_acquire().map_err(busy)?;
+        let disk = disk.to_owned();
+        let done = at_a_disk(move || install::install(&disk)).await;
+        drop(turn);
+        done
     }
 
     /// Asks one hop on the way to a host.
@@ -394,6 +408,14 @@ async fn parse(text: String) -> Result<Box<Config>> {
             .map_err(|findings| findings.render(&text, "configuration").to_string())
     });
     parsed.await?.map_err(Error::InvalidArgs)
+}
+
+/// Beside the event loop: a disk or stick takes seconds.
+async fn at_a_disk<T: Send + 'static>(
+    work: impl FnOnce() -> std::result::Result<T, String> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::Failed(error.to_string()))?.map_err(Error::Failed)
 }
 
 fn confirmation(options: &CommitOptions) -> Result<Option<Duration>> {

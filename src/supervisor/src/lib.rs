@@ -23,6 +23,7 @@ mod firmware;
 mod hand;
 mod haste;
 mod hex;
+mod install;
 mod listen;
 mod load;
 mod log;

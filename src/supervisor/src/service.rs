@@ -199,6 +199,20 @@ impl Director {
         self.door.write_stick(name, text).await
     }
 
+    /// The disks of the box: name, bytes, what is on it, and why it is not taken for an installation
+    /// (empty when it is).
+    async fn list_disks(&self) -> Result<Vec<crate::install::Disk>> {
+        self.may_change()?;
+        self.door.list_disks().await
+    }
+
+    /// Erases a disk and writes the running system with its configuration onto it, and answers when
+    /// all is read back: minutes. The disk that the box runs from is refused.
+    async fn install(&self, disk: &str) -> Result<()> {
+        self.may_change()?;
+        self.door.install(disk).await
+    }
+
     /// Asks one hop, 1-255, on the way to a host for echoes.
     async fn trace(&self, host: &str, hop: u8) -> Result<String> {
         self.may_change()?;

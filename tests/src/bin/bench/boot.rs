@@ -65,6 +65,7 @@ fn beside(lab: &Lab, debian: &std::path::Path) -> Result<f64> {
         record: None,
         tools: None,
         stick: None,
+        spare: None,
         firmware: Firmware::Direct,
         kernel: debian,
         wiring: Wiring::default(),

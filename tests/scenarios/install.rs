@@ -1,0 +1,57 @@
+//! From a USB stick onto a disk of the box.
+
+use std::fs::File;
+use std::time::Duration;
+
+use anyhow::ensure;
+use mark21_lab::director::ANSWER;
+use mark21_lab::ftp::Mode;
+use mark21_lab::qemu::Firmware;
+use mark21_lab::topology::{client_address, virtual_ftp};
+use mark21_lab::transfers::every_mode;
+use mark21_lab::vsftpd::Settings;
+use mark21_lab::{Boot, scenario};
+
+/// Some 311 MiB are written, and read twice, through an emulated USB port.
+const WRITTEN: Duration = Duration::from_secs(400);
+const SPARE_MIB: u64 = 400;
+
+#[test]
+fn a_box_started_from_usb_is_installed_on_its_disk_and_starts_from_that_alone() {
+    scenario(|lab| {
+        // Where the second machine below looks for its own disk.
+        let spare = lab.directory.join("dir-b.img");
+        File::create(&spare)?.set_len(SPARE_MIB << 20)?;
+        let boot = Boot { spare: Some(spare), ..Boot::with_file("single.toml")? };
+        let mut director = lab.boot(&boot)?;
+        lab.start_ftp_servers(&Settings::default())?;
+        director.wait_serving()?;
+        let disks = director.port.command("install", ANSWER)?.to_string();
+        for told in ["the box runs from it", "mark21-config 16 MiB", "no partitions"] {
+            ensure!(disks.contains(told), "no {told:?} in {disks}");
+        }
+        for (line, told) in [
+            ("install sda --yes", "the box runs from it"),
+            ("install sdz --yes", "there is no such disk"),
+            ("install vda", "This erases vda: 400 MiB, no partitions."),
+        ] {
+            let answer = director.port.ask(line, ANSWER)?;
+            ensure!(answer["ok"] == false && answer.to_string().contains(told), "{line}: {answer}");
+        }
+        // By the interface itself, past the console's own look.
+        let called = "dbus-send --system --print-reply --reply-timeout=20000 --dest=org.mark21.Director1 \
+            /org/mark21/Director1 org.mark21.Director1.Install string:sda 2>&1 || true";
+        let answer = director.root(called)?;
+        ensure!(answer.contains("the box runs from it"), "{answer}");
+        director.port.command("install vda --yes", WRITTEN)?;
+        lab.step("installed");
+        director.power_off();
+
+        // The disk's own boot loader, its own slot and its own configuration, and no other disk.
+        let alone = Boot { name: "dir-b".into(), spare: None, firmware: Firmware::Bios, ..boot };
+        let mut director = lab.power_on(&alone)?;
+        director.wait_serving()?;
+        lab.step("serves from the new disk");
+        every_mode(lab, (client_address(1), virtual_ftp()), &Mode::IPV4, None, |_| {})
+    });
+}
