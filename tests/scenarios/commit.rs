@@ -31,6 +31,8 @@ const SILENCE: Duration = Duration::from_millis(1500);
 const FORGOTTEN: Duration = Duration::from_secs(240);
 /// Changes of one weight.
 const WEIGHTS: u32 = 200;
+/// Changes beside which programs are watched, and the generation behind them.
+const WATCHED: u32 = 6;
 const WEIGHTS_IN_SOAK: u32 = 10_000;
 
 #[test]
@@ -229,6 +231,52 @@ fn a_drained_server_keeps_its_sessions_gets_no_new_ones_and_tells_when_it_is_fre
         let shown = weight(&mut director)?;
         ensure!(shown["weight"] == 1 && shown["draining"] == false, "{shown}");
         lab.step("free, and back");
+        Ok(())
+    });
+}
+
+/// By the kernel's own account of programs that are started (Documentation/trace/events.rst).
+#[test]
+fn a_weight_is_set_and_saved_without_another_program() {
+    scenario(|lab| {
+        let mut director = serving(lab, 1000)?;
+        // What belongs to the start is over once no more modules are taken.
+        eventually("the end of the start", BOOT, || {
+            let locked = director.root("cat /proc/sys/kernel/modules_disabled")?;
+            ensure!(locked.trim() == "1", "modules are still taken");
+            Ok(())
+        })?;
+        director.root(
+            "mkdir -p /run/tracing && mount -t tracefs tracefs /run/tracing && \
+             echo 1 > /run/tracing/events/sched/sched_process_exec/enable",
+        )?;
+        let mut nft = 0;
+        for weight in 2..=WATCHED {
+            let told = director.root(&format!(
+                "cd /run/tracing; echo > trace; mark21 weight ftp 10.21.0.11 {weight}; \
+                 mark21 weight ftp 10.21.0.12 {weight} --save; while read -r line; do echo \"$line\"; done < trace"
+            ))?;
+            ensure!(told.contains("until undrain") && told.contains("saved"), "{told}");
+            let started: Vec<&str> = told
+                .lines()
+                .filter_map(|line| line.split_once("sched_process_exec: filename=")?.1.split(' ').next())
+                .filter_map(|path| path.rsplit('/').next())
+                .collect();
+            let own = started.iter().filter(|name| **name == "mark21").count();
+            ensure!(own == 2, "the two commands are not seen in {started:?}");
+            let other: Vec<&&str> = started.iter().filter(|name| **name != "mark21").collect();
+            ensure!(other.iter().all(|name| **name == "nft"), "{other:?} were started");
+            nft += usize::from(!other.is_empty());
+        }
+        // The whole look now and then asks nft, whatever is done meanwhile.
+        ensure!(
+            2 * nft < usize::try_from(WATCHED)?,
+            "nft was started beside {nft} of {} changes",
+            WATCHED - 1
+        );
+        let generation = director.status()?["configuration"]["generation"].clone();
+        ensure!(generation == WATCHED, "generation {generation}");
+        lab.step(&format!("nft was started beside {nft} of {} pairs of changes", WATCHED - 1));
         Ok(())
     });
 }

@@ -34,6 +34,8 @@ mod backup;
 mod console;
 mod hands;
 mod rescue;
+mod session;
+mod setup;
 
 // An operator's own rules.
 mod extra;

@@ -184,9 +184,22 @@ impl Screen {
     pub fn say(&self, line: &str, answer: &str) -> Result {
         self.wait_last(">")?;
         let before = self.history()?.lines().count();
-        let mut turned = 0;
         self.line(line)?;
-        eventually(&format!("{line}: {answer:?}"), self.limit, || {
+        self.read_on_from(before, answer).map(drop).with_context(|| line.to_owned())
+    }
+
+    /// Reads an answer that has begun, turning pages, up to the next prompt; gives all that the
+    /// terminal keeps.
+    ///
+    /// # Errors
+    /// When `answer` does not come in time.
+    pub fn read_on(&self, answer: &str) -> Result<String> {
+        self.read_on_from(0, answer)
+    }
+
+    fn read_on_from(&self, before: usize, answer: &str) -> Result<String> {
+        let mut turned = 0;
+        eventually(&format!("{answer:?}"), self.limit, || {
             let text = self.history()?;
             let new = text.lines().skip(before).collect::<Vec<_>>().join("\n");
             let last = text.lines().last().unwrap_or_default();
@@ -200,7 +213,7 @@ impl Screen {
                 bail!("there are more pages");
             }
             ensure!(new.contains(answer) && last.ends_with('>'), "the screen is\n{}", self.text()?);
-            Ok(())
+            Ok(text)
         })
     }
 
@@ -222,12 +235,13 @@ impl Screen {
         Ok(shown)
     }
 
-    /// All that the terminal has shown and keeps, without empty lines below.
+    /// All that the terminal has shown and keeps, without empty lines below; a line that is longer
+    /// than the terminal is wide is one.
     ///
     /// # Errors
     /// When tmux is gone.
     pub fn history(&self) -> Result<String> {
-        let text = self.tmux(&["capture-pane", "-p", "-S", "-"])?;
+        let text = self.tmux(&["capture-pane", "-p", "-J", "-S", "-"])?;
         let text: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
         Ok(text.join("\n"))
     }

@@ -38,13 +38,13 @@ impl std::fmt::Display for Failure {
         }
         // Behind the first line may stand a picture of the file, which keeps its columns.
         let (first, picture) = self.message.split_once('\n').unwrap_or((&self.message, ""));
-        f.write_str(&fold("error: ", first, COLUMNS, 2))?;
+        f.write_str(&fold(&format!("error: {first}"), COLUMNS, 2))?;
         if !picture.is_empty() {
             write!(f, "\n{picture}")?;
         }
         match self.hint.is_empty() {
             true => Ok(()),
-            false => write!(f, "\n{}", fold("hint: ", &self.hint, COLUMNS, 2)),
+            false => write!(f, "\n{}", fold(&format!("hint: {}", self.hint), COLUMNS, 2)),
         }
     }
 }
@@ -52,34 +52,31 @@ impl std::fmt::Display for Failure {
 /// What fits on the narrowest terminal.
 const COLUMNS: usize = 80;
 
-/// Breaks what stands behind a head between its words, and within a word that is longer than a line;
-/// each line after the first is indented.
-pub(crate) fn fold(head: &str, text: &str, columns: usize, indent: usize) -> String {
-    let indent = indent.min(columns / 2);
-    let mut lines = vec![head.to_owned()];
-    // Letters on the last line, and whether the next word begins it.
-    let (mut used, mut is_fresh) = (head.chars().count(), true);
-    for word in text.split_whitespace() {
-        let letters: Vec<char> = word.chars().collect();
-        for part in letters.chunks(columns.saturating_sub(indent).max(1)) {
-            let blank = usize::from(!is_fresh);
-            if used + blank + part.len() > columns {
-                lines.push(" ".repeat(indent));
-                used = indent;
-            } else if blank == 1
-                && let Some(line) = lines.last_mut()
-            {
-                line.push(' ');
-                used += 1;
-            }
-            if let Some(line) = lines.last_mut() {
-                line.extend(part);
-            }
-            used += part.len();
-            is_fresh = false;
-        }
+/// Breaks a line between its words, and within a word that is longer than a line; what follows the
+/// first is indented, and the first is not broken within that indent.
+pub(crate) fn fold(line: &str, columns: usize, indent: usize) -> String {
+    let (columns, indent) = (columns.max(1), indent.min(columns / 2));
+    let mut left: Vec<char> = line.trim_end().chars().collect();
+    let mut lines: Vec<String> = Vec::new();
+    while left.len() > columns {
+        let blank = (indent + 1..=columns).rev().find(|at| left.get(*at) == Some(&' '));
+        let rest = left.split_off(blank.unwrap_or(columns));
+        lines.push(left.iter().collect::<String>().trim_end().to_owned());
+        let rest = rest.into_iter().skip_while(|letter| *letter == ' ');
+        left = std::iter::repeat_n(' ', indent).chain(rest).collect();
     }
-    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+    lines.push(left.iter().collect());
+    lines.join("\n")
+}
+
+/// The same for each line of a table or a list; what is broken goes on below its last column.
+pub(crate) fn fold_lines(text: &str, columns: usize) -> String {
+    let lines = text.lines().map(|line| {
+        let column = line.rfind("  ").map_or(0, |at| at + 2);
+        let leading = line.len() - line.trim_start().len();
+        fold(line, columns, column.min(columns / 2).max(leading) + 2)
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What the interface answered, for programs.
@@ -122,14 +119,23 @@ mod tests {
     #[test]
     fn a_line_is_broken_between_words_and_a_long_word_within() {
         let cases = [
-            ("", "one two three", 80, "one two three"),
-            ("", "one two three", 9, "one two\n  three"),
-            ("", "a abcdefghijklm b", 9, "a abcdefg\n  hijklm\n  b"),
-            ("word:  ", "one two three", 11, "word:  one\n  two three"),
-            ("word  ", "", 9, "word"),
+            ("one two three", 80, 2, "one two three"),
+            ("one two three", 9, 2, "one two\n  three"),
+            ("a abcdefghijklm b", 9, 2, "a abcdefg\n  hijklm\n  b"),
+            ("a    one two", 10, 5, "a    one\n     two"),
+            ("word  ", 9, 2, "word"),
+            ("", 0, 2, ""),
         ];
-        for (head, text, columns, wanted) in cases {
-            assert_eq!(fold(head, text, columns, 2), wanted);
+        for (line, columns, indent, wanted) in cases {
+            assert_eq!(fold(line, columns, indent), wanted);
         }
+    }
+
+    #[test]
+    fn a_table_goes_on_below_its_last_column() {
+        let table = "  12  one two three\n   5.7 three four five\nfive six seven eight";
+        assert_eq!(fold_lines(table, 80), table);
+        let folded = "  12  one two\n        three\n   5.7 three\n     four five\nfive six seven\n  eight";
+        assert_eq!(fold_lines(table, 16), folded);
     }
 }

@@ -174,7 +174,10 @@ async fn settle(session: &Session, how: &How, drafted: Drafted) -> Result<(), Fa
 /// `confirm`
 pub(crate) async fn confirm(session: &Session) -> Result<Answer, Failure> {
     let director = client::director(session.via).await?;
-    let generation = director.confirm().await.map_err(|error| client::called(&error))?;
+    let generation = director.confirm().await.map_err(|error| {
+        let Failure { code, message, .. } = client::called(&error);
+        Failure::new(code, message, "status tells what runs; commit --confirm 5m is what waits for one")
+    })?;
     if let Some(drafted) = session.draft.read()?
         && drafted.text == session.text(Version::Running).await?
     {
@@ -201,7 +204,7 @@ pub(crate) async fn weight(session: &Session, whom: &Whom, weight: u16) -> Resul
     let director = client::director(session.via).await?;
     let answer = director.set_weight(&whom.service, &whom.server, weight, whom.save).await;
     answer.map_err(|error| client::called(&error))?;
-    Ok(weighed(whom, &format!("has weight {weight}")))
+    Ok(weighed(whom, &format!("has weight {weight}; {}", lasts(whom))))
 }
 
 /// `undrain`
@@ -209,7 +212,8 @@ pub(crate) async fn undrain(session: &Session, whom: &Whom) -> Result<Answer, Fa
     let director = client::director(session.via).await?;
     let answer = director.undrain(&whom.service, &whom.server, whom.save).await;
     answer.map_err(|error| client::called(&error))?;
-    Ok(weighed(whom, "takes new sessions again"))
+    let saved = if whom.save { "; saved" } else { "" };
+    Ok(weighed(whom, &format!("takes new sessions again{saved}")))
 }
 
 /// `drain`
@@ -222,8 +226,8 @@ pub(crate) async fn drain(session: &Session, whom: &Whom, wait: bool) -> Result<
     loop {
         let count = connections(session, whom).await?;
         let text = match count {
-            0 => "gets no new sessions and has none left".to_owned(),
-            count => format!("gets no new sessions; {count} connections go on"),
+            0 => format!("gets no new sessions and has none left; {}", lasts(whom)),
+            count => format!("gets no new sessions; connections left: {count}; {}", lasts(whom)),
         };
         if count == 0 || !wait {
             return Ok(Answer { value: left(count), ..weighed(whom, &text) });
@@ -249,10 +253,14 @@ async fn connections(session: &Session, whom: &Whom) -> Result<u64, Failure> {
         .sum())
 }
 
+/// For how long a weight holds.
+fn lasts(whom: &Whom) -> &'static str {
+    if whom.save { "saved" } else { "until undrain or the next start" }
+}
+
 fn weighed(whom: &Whom, what: &str) -> Answer {
-    let kept = if whom.save { "saved" } else { "until undrain or the next start" };
     Answer {
-        text: format!("{} of {} {what}; {kept}", whom.server, whom.service),
+        text: format!("{} of {} {what}", whom.server, whom.service),
         value: json!({ "service": whom.service, "server": whom.server, "saved": whom.save }),
         code: Code::Done,
     }

@@ -98,7 +98,10 @@ pub(crate) fn called(error: &zbus::Error) -> Failure {
         Some((name, text)) if name.starts_with("org.freedesktop.DBus.Error.") => text.to_owned(),
         Some(_) | None => text,
     };
-    Failure::new(Code::Failed, text, "status and log tell more")
+    match text.split_once("; there are: ") {
+        Some((message, known)) => Failure::new(Code::Failed, message, format!("known are: {known}")),
+        None => Failure::new(Code::Failed, text, "status and log tell more"),
+    }
 }
 
 #[cfg(test)]
@@ -109,5 +112,13 @@ mod tests {
     fn a_refusal_is_told_without_the_name_of_its_error() {
         let error = zbus::Error::from(zbus::fdo::Error::InvalidArgs("nothing: no such device".into()));
         assert_eq!(called(&error).message, "nothing: no such device");
+    }
+
+    #[test]
+    fn what_there_is_instead_is_what_to_do_next() {
+        let text = "there is no service \"web\"; there are: ftp, mail";
+        let failure = called(&zbus::Error::from(zbus::fdo::Error::InvalidArgs(text.into())));
+        assert_eq!(failure.message, "there is no service \"web\"");
+        assert_eq!(failure.hint, "known are: ftp, mail");
     }
 }

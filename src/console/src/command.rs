@@ -97,6 +97,7 @@ pub(crate) enum Command {
     /// Take a file as the draft, or what is pasted when none is named.
     Load {
         /// The file.
+        #[arg(conflicts_with = "usb")]
         file: Option<PathBuf>,
         #[command(flatten)]
         stick: Stick,
@@ -191,8 +192,8 @@ pub(crate) enum Command {
         /// Its address.
         host: std::net::IpAddr,
         /// How many echoes, 1-100.
-        #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
-        count: u32,
+        #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
+        count: u16,
     },
     /// Show the way to a host, hop by hop.
     Traceroute {
@@ -248,6 +249,21 @@ pub(crate) enum Command {
     /// Leave the console; the draft is kept.
     #[command(alias = "logout", alias = "quit")]
     Exit,
+}
+
+impl Command {
+    /// Whether the answer is taken elsewhere as it is, or has columns of its own, so that no line of it
+    /// is broken.
+    pub(crate) fn is_for_copying(&self) -> bool {
+        matches!(
+            self,
+            Self::Show(Show::Configuration { .. } | Show::ServerConfig { .. })
+                | Self::Compare { .. }
+                | Self::Backup { .. }
+                | Self::Check { .. }
+                | Self::Setup
+        )
+    }
 }
 
 /// How a commit is made.

@@ -270,7 +270,7 @@ pub(crate) fn listing(all: &[Candidate], columns: usize) -> String {
     let width = all.iter().map(|candidate| candidate.text.chars().count()).max().unwrap_or(0).min(24);
     let lines = all.iter().map(|Candidate { text, what }| {
         // One less: a terminal breaks the line behind its last column.
-        fold(&format!("  {text:<width$}  "), what, columns.saturating_sub(1), width + 4)
+        fold(&format!("  {text:<width$}  {what}"), columns.saturating_sub(1), width + 4)
     });
     lines.collect::<Vec<_>>().join("\n")
 }

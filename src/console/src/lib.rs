@@ -17,6 +17,7 @@ mod command;
 mod complete;
 mod difference;
 mod draft;
+mod echo;
 mod editor;
 mod exit;
 mod filter;

@@ -14,7 +14,7 @@ use crate::client::{self, Via};
 use crate::command::{Command, Line};
 use crate::exit::Code;
 use crate::session::{Asker, Session};
-use crate::{editor, foreign, password, prompt, render, setup, terminal, top};
+use crate::{editor, foreign, password, probe, prompt, render, setup, terminal, top};
 
 /// How long the console waits for mark21d before it greets all the same.
 const START_PATIENCE: Duration = Duration::from_secs(15);
@@ -260,6 +260,8 @@ pub(crate) fn run(command: &Command, session: &Session) -> Result<Answer, Failur
             Command::Edit => return editor::run(session),
             Command::Password => return password::run(session),
             Command::Top => return top::run(session),
+            // It sums up what there was, however it ends.
+            Command::Ping { host, count } => return client::wait_for(probe::ping(session, *host, *count)),
             _ => {}
         }
     }

@@ -211,7 +211,7 @@ fn become_user(user: &User, arguments: &[&str]) -> ExitCode {
     if let Err(error) = rustix::thread::set_no_new_privs(true) {
         return refuse(&Failure::new(Code::Failed, format!("no_new_privs: {error}"), ""));
     }
-    note(&format!("{USER} has logged in: {}", arguments.join(" ")));
+    note(&format!("{USER} has logged in: {}", arguments.first().unwrap_or(&"")));
     let error = match std::env::current_exe() {
         // The standard library clears the supplementary groups of a root that changes its user.
         Ok(program) => Command::new(program)

@@ -1,9 +1,10 @@
-//! `traceroute` and `capture`: what needs root's rights and is asked of mark21d, piece by piece, so
-//! that a person sees each piece when it is there, and Ctrl-C ends it.
+//! `ping`, and what needs root's rights and is asked of mark21d, `traceroute` and `capture`: piece by
+//! piece, so that a person sees each piece when it is there, and Ctrl-C ends it.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use mark21_api::status::{CaptureOptions, Captured, CapturedPacket, Hop};
 
@@ -11,12 +12,54 @@ use crate::answer::{Answer, Failure, json};
 use crate::client;
 use crate::exit::Code;
 use crate::session::{Asker, Session};
-use crate::terminal;
+use crate::{echo, terminal};
 
 /// Hops in a row without an answer: nothing behind them will answer either.
 const SILENT: usize = 8;
+/// How long an echo may take: a satellite, there and back, three times.
+const ECHO: Duration = Duration::from_secs(2);
+/// From an answer to the next request.
+const PAUSE: Duration = Duration::from_millis(800);
 /// Bytes of each packet in a file: all of them.
 const WHOLE: u32 = 2048;
+
+/// `ping`
+pub(crate) async fn ping(session: &Session, host: IpAddr, count: u16) -> Result<Answer, Failure> {
+    let mut shown = Shown::new(session);
+    let mut times: Vec<Duration> = Vec::new();
+    let mut sent = 0;
+    let asked = async {
+        for number in 1..=count {
+            if number > 1 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            sent = number;
+            let time = echo::ask(host, number, ECHO).await.map_err(|error| {
+                Failure::new(Code::Differs, format!("{host}: {error}"), "show interfaces tells what is up")
+            })?;
+            shown.line(&format!("{number:>3}  {}", time.map_or("no answer".to_owned(), in_ms)))?;
+            times.extend(time);
+        }
+        Ok(())
+    };
+    tokio::select! {
+        asked = asked => asked?,
+        Ok(()) = tokio::signal::ctrl_c(), if session.asker == Asker::Person => {}
+    }
+    let range = match (times.iter().min(), times.iter().max()) {
+        (Some(least), Some(most)) => format!(", {} to {}", in_ms(*least), in_ms(*most)),
+        _ => String::new(),
+    };
+    shown.line(&format!("{host}: {} of {sent} answered{range}", times.len()))?;
+    let times_us: Vec<u128> = times.iter().map(Duration::as_micros).collect();
+    let code = if times.is_empty() { Code::Differs } else { Code::Done };
+    let value = json!({ "answered": !times.is_empty(), "sent": sent, "times_us": times_us });
+    Ok(Answer { text: shown.rest(), value, code })
+}
+
+fn in_ms(time: Duration) -> String {
+    format!("{}.{:02} ms", time.as_millis(), time.as_micros() % 1000 / 10)
+}
 
 /// `traceroute`
 pub(crate) async fn traceroute(session: &Session, host: IpAddr, most: u8) -> Result<Answer, Failure> {
@@ -45,7 +88,7 @@ fn hop_line(number: u8, hop: &Hop) -> String {
     let mut line = format!("{number:>2}  {:<39}", hop.address.as_deref().unwrap_or("*"));
     for time in &hop.times_us {
         // Writing into a String cannot fail.
-        let _ = write!(line, " {}.{:02} ms", time / 1000, time % 1000 / 10);
+        let _ = write!(line, " {}", in_ms(Duration::from_micros(*time)));
     }
     (0..hop.lost).for_each(|_| line.push_str(" *"));
     if hop.is_unreachable {

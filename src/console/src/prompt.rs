@@ -135,6 +135,7 @@ fn watch_for_idleness() -> Arc<Mutex<Option<Instant>>> {
 /// Carries out a line; whether the console goes on.
 fn obey(session: &Session, line: &str) -> io::Result<bool> {
     let (line, filter) = filter::split(line);
+    let mut is_prose = false;
     let result = match lines::read(Ok(line)) {
         Ok(None) => return Ok(true),
         Ok(Some(Line { command: Command::Exit, .. })) => return Ok(false),
@@ -148,6 +149,7 @@ fn obey(session: &Session, line: &str) -> io::Result<bool> {
                 println!("{}", answer::to_json(&result));
                 return Ok(true);
             }
+            is_prose = !command.is_for_copying();
             result
         }
         Err(failure) => Err(failure),
@@ -157,7 +159,8 @@ fn obey(session: &Session, line: &str) -> io::Result<bool> {
         Err(failure) => failure.to_string(),
     };
     if !text.is_empty() {
-        terminal::page(&text)?;
+        let columns = terminal::size().0.into();
+        terminal::page(&if is_prose { answer::fold_lines(&text, columns) } else { text })?;
     }
     Ok(true)
 }

@@ -64,6 +64,25 @@ mod tests {
         assert!(found == page(), "docs/console.md is not of these commands; run the test with UPDATE=1");
     }
 
+    /// What the whole session is compared with runs on a machine; here its excerpt is.
+    #[test]
+    fn the_session_in_the_readme_is_an_excerpt_of_the_one_that_a_test_rides() {
+        let read = |name: &str| {
+            let path = format!("{}/../../{name}", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+        };
+        let (readme, session) = (read("README.md"), read("docs/session.md"));
+        let begin = "<!-- An excerpt of docs/session.md, compared by a test. -->\n```\n";
+        let (_, excerpt) = readme.split_once(begin).expect("README.md has a session");
+        let (excerpt, _) = excerpt.split_once("\n```").expect("that ends");
+        let mut rest = session.as_str();
+        // `..` stands for lines that are left out.
+        for piece in excerpt.split("\n..\n") {
+            let found = rest.split_once(&format!("\n{piece}\n"));
+            rest = found.unwrap_or_else(|| panic!("not in docs/session.md, or not there:\n{piece}")).1;
+        }
+    }
+
     #[test]
     fn every_commands_help_fits_the_terminal() {
         let all = commands();
@@ -82,7 +101,7 @@ mod tests {
         let mut wrong: Vec<String> = [
             "stauts",
             "show",
-            "show firewal",
+            "show firewool",
             "set",
             "set service",
             "log -n many",
@@ -116,14 +135,14 @@ mod tests {
             "wr mem",
             "no shutdown",
             "s",
-            "show c",
+            "show v",
         ]
         .map(str::to_owned)
         .into();
         wrong.extend(commands().into_iter().map(|(name, _)| format!("{name} --no-such-option")));
         wrong.push("x".repeat(3000));
         for line in wrong {
-            let Err(failure) = lines::read(Ok(&line)) else { continue };
+            let failure = lines::read(Ok(&line)).expect_err(&line);
             let text = failure.to_string();
             if failure.code != Code::Done {
                 assert!(!failure.hint.is_empty(), "{line}: {text}");

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Stdio;
 
 use mark21_api::status::{CaptureOptions, Configuration, Firewall, Generation, PlanReport, State, Status};
 use serde::Deserialize;
@@ -11,7 +10,7 @@ use crate::answer::{Answer, Failure, json, value};
 use crate::command::{Command, Show, Stick};
 use crate::exit::Code;
 use crate::paste::Kind;
-use crate::session::{Asker, Session};
+use crate::session::Session;
 use crate::{change, check, client, paste, probe, render, shell, store};
 
 /// The configuration that the box starts with, which may be one that it has refused.
@@ -102,7 +101,7 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
             let text = format!("{name}: offered to the other box; status tells who has it");
             Ok(Answer { text, value: json!({ "resigned": name }), code: Code::Done })
         }
-        Command::Ping { host, count } => ping(&host.to_string(), *count, session.asker),
+        Command::Ping { host, count } => probe::ping(session, *host, *count).await,
         Command::Install { disk, yes } => install(session, disk.as_deref(), *yes).await,
         Command::Reboot { yes } => {
             session.require_yes(*yes, "This starts the box anew.")?;
@@ -200,19 +199,6 @@ async fn show(show: &Show, session: &Session) -> Result<Answer, Failure> {
         }
         Show::ServerConfig { service, program } => server_config(service, program.as_deref(), session).await,
     }
-}
-
-fn ping(host: &str, count: u32, asker: Asker) -> Result<Answer, Failure> {
-    let mut command = std::process::Command::new("ping");
-    command.args(["-c", &count.to_string(), "-w", &(count + 2).to_string(), host]).stdin(Stdio::null());
-    if asker == Asker::Person {
-        command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
-    }
-    let done = command.output().map_err(|error| Failure::new(Code::Failed, format!("ping: {error}"), ""))?;
-    let text = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).trim_end().to_owned();
-    let code = if done.status.success() { Code::Done } else { Code::Differs };
-    let value = json!({ "answered": code == Code::Done, "output": text });
-    Ok(Answer { text, value, code })
 }
 
 /// Running, boot generation and kernel must be the same.

@@ -150,7 +150,12 @@ pub(crate) fn ask(question: &str) -> io::Result<String> {
     let _mode = Mode::of_a_question(LocalModes::empty());
     print!("{question}");
     io::stdout().flush()?;
-    read_line()
+    let line = read_line();
+    if line.is_err() {
+        // No Enter has ended the line of the question.
+        println!();
+    }
+    line
 }
 
 /// Asks for what nobody may read over a shoulder.

@@ -188,6 +188,8 @@ pub(crate) struct Core<P> {
     pause: Duration,
     /// Looks until the next whole one.
     brief_looks: u32,
+    /// Weights are to be set, for which no look need be whole.
+    reweighed: bool,
     /// The kernel is to take no more modules, by this configuration's word.
     lock_ordered: bool,
     /// A change that came while a look was under way.
@@ -230,6 +232,7 @@ impl<P> Core<P> {
             deadline: None,
             pause: LOOK,
             brief_looks: 0,
+            reweighed: false,
             lock_ordered: false,
             waiting: None,
         };
@@ -307,6 +310,7 @@ impl<P> Core<P> {
                 Vec::new()
             }
             Event::Reweighed => {
+                self.reweighed = true;
                 self.look_within(now, Duration::ZERO);
                 Vec::new()
             }
@@ -349,7 +353,8 @@ impl<P> Core<P> {
         let is_trial = matches!(self.phase, Phase::Trying(_));
         let is_called_for = self.disturbed || self.current.is_some();
         // What a change does to the firewall is proven anyway; the rest may wait for the next look.
-        let whole = is_called_for || (self.brief_looks == 0 && !is_trial);
+        let may_wait = is_trial || std::mem::take(&mut self.reweighed);
+        let whole = is_called_for || (self.brief_looks == 0 && !may_wait);
         self.brief_looks = if whole { BRIEF_LOOKS } else { self.brief_looks.saturating_sub(1) };
         self.converging = true;
         self.disturbed = false;

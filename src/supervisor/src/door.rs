@@ -304,14 +304,27 @@ impl Door {
         self.stored(Store::clear).await
     }
 
+    /// The text was read when it was committed, and the weight is all that is new: it is not read again.
     async fn save_weight(&self, service: &str, server: ServerName, weight: u16, caller: &str) -> Result<()> {
         let running = self.running().await?.ok_or_else(|| Error::Failed("no configuration runs".into()))?;
-        hand::find(&running.wanted.config, service, server).map_err(Error::InvalidArgs)?;
-        let text = String::from_utf8_lossy(&running.stored.text).into_owned();
+        let Wanted { config, extra } = &*running.wanted;
+        let (_, found) = hand::find(config, service, server).map_err(Error::InvalidArgs)?;
+        let place = config.real_servers.iter().position(|known| std::ptr::eq(known, found));
+        let text = String::from_utf8_lossy(&running.stored.text);
         let text = edit::with_weight(&text, service, server, weight).map_err(Error::Failed)?;
-        let comment = Some(format!("weight of {server} in service {service}"));
-        let options = CommitOptions { comment, ..CommitOptions::default() };
-        self.commit(&text, options, caller).await.map(drop)
+        if text.len() > mark21_config::limits::TEXT_BYTES {
+            return Err(Error::Failed("the configuration has no room for it".to_owned()));
+        }
+        let mut config = config.clone();
+        if let Some(saved) = place.and_then(|place| config.real_servers.get_mut(place)) {
+            saved.weight = weight;
+        }
+        let comment = format!("weight of {server} in service {service}");
+        let note = Note { author: line("author", caller.to_owned())?, comment: line("comment", comment)? };
+        let stored = Stored { text: text.into_bytes(), extra: running.stored.extra };
+        let wanted = Arc::new(Wanted { config, extra: extra.clone() });
+        let payload = Payload::new(stored, wanted, note);
+        self.change(Change::Commit { payload, confirm: None }).await.map(drop)
     }
 
     async fn commit_stored(

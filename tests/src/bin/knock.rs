@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! knock SOCKET every [EXCEPT..]   each member and property of each object: OBJECT INTERFACE MEMBER RESULT
-//! knock SOCKET flood SECONDS      calls without waiting for their answers
+//! knock SOCKET flood RATE SECONDS so many calls a second, without waiting for their answers
 //! knock SOCKET broken             messages that are none, or too long
 //! knock SOCKET crowd COUNT        so many connections at a time
 //! ```
@@ -24,18 +24,20 @@ const INTROSPECTABLE: &str = "org.freedesktop.DBus.Introspectable";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// For one answer.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Calls on their way before the answers are looked at.
-const AHEAD: u32 = 200;
+/// Between two handfuls of a flood.
+const TURN: Duration = Duration::from_millis(10);
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         [socket, "every", except @ ..] => every(socket, except),
-        [socket, "flood", seconds] => flood(socket, Duration::from_secs(seconds.parse()?)),
+        [socket, "flood", rate, seconds] => {
+            flood(socket, rate.parse()?, Duration::from_secs(seconds.parse()?))
+        }
         [socket, "broken"] => broken(socket),
         [socket, "crowd", count] => crowd(socket, count.parse()?),
-        _ => bail!("knock SOCKET every [EXCEPT..] | flood SECONDS | broken | crowd COUNT"),
+        _ => bail!("knock SOCKET every [EXCEPT..] | flood RATE SECONDS | broken | crowd COUNT"),
     }
 }
 
@@ -82,6 +84,17 @@ impl Bus {
             ensure!(hello.error.is_none(), "Hello: {}", hello.word());
         }
         Ok(bus)
+    }
+
+    /// Where there are so many places, one that was left is free a little later.
+    fn connect_in_turn(socket: &str) -> Result<Self> {
+        let begun = Instant::now();
+        loop {
+            match Self::connect(socket) {
+                Err(_) if begun.elapsed() < PATIENCE => thread::sleep(TURN),
+                connected => return connected,
+            }
+        }
     }
 
     fn call(
@@ -353,41 +366,113 @@ fn every(socket: &str, except: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Calls as fast as the other side takes them, what is dear and what is cheap to answer in turn, and
-/// what is refused; answers are read beside, and counted.
-fn flood(socket: &str, long: Duration) -> Result<()> {
-    let mut bus = Bus::connect(socket)?;
-    let state = {
-        let mut body = Vec::new();
-        put_text(&mut body, NAME);
-        put_text(&mut body, "State");
-        body
-    };
-    let nothing: (&str, &[u8]) = ("", &[]);
-    let calls = [
-        (NAME, "Status", nothing),
-        (PROPERTIES, "Get", ("ss", state.as_slice())),
-        (NAME, "Reboot", nothing),
-        ("org.freedesktop.DBus.Peer", "Ping", nothing),
-    ];
-    let mut turn = calls.iter().cycle();
+/// So many calls a second, what is dear and what is cheap to answer in turn, and what is refused. None is
+/// waited for: what the other side does not take at its time is not offered again. Answers are counted.
+fn flood(socket: &str, rate: u32, long: Duration) -> Result<()> {
+    let mut bus = Bus::connect_in_turn(socket)?;
+    bus.stream.set_nonblocking(true)?;
+    let mut calls = Calls::new()?;
+    let mut answers = Answers::default();
     let begun = Instant::now();
-    let (mut sent, mut answered, mut refused) = (0_u32, 0_u32, 0_u32);
+    let (mut offered, mut taken) = (0_u32, 0_u32);
     while begun.elapsed() < long {
-        while sent - answered < AHEAD && begun.elapsed() < long {
-            let Some((interface, member, arguments)) = turn.next() else { break };
-            bus.send(NAME, ROOT, interface, member, *arguments)?;
-            sent += 1;
-        }
-        let (kind, _, _) = bus.receive()?;
-        answered += u32::from(matches!(kind, 2 | 3));
-        refused += u32::from(kind == 3);
+        thread::sleep(TURN);
+        let due = u32::try_from(begun.elapsed().as_millis() * u128::from(rate) / 1000)?;
+        taken += calls.send(&mut bus, due - offered)?;
+        offered = due;
+        answers.read(&mut bus)?;
     }
-    println!(
-        "sent {sent}, answered {answered}, refused {refused}, in {:.1} s",
-        begun.elapsed().as_secs_f32()
-    );
+    let Answers { all, refused, .. } = answers;
+    let seconds = begun.elapsed().as_secs_f32();
+    println!("offered {offered}, taken {taken}, answered {all}, refused {refused}, in {seconds:.1} s");
     Ok(())
+}
+
+/// Messages that are written before they are needed.
+struct Calls {
+    messages: Vec<Vec<u8>>,
+    turn: usize,
+    /// Of the last one, what was not taken yet.
+    rest: Vec<u8>,
+}
+
+impl Calls {
+    fn new() -> Result<Self> {
+        let mut state = Vec::new();
+        put_text(&mut state, NAME);
+        put_text(&mut state, "State");
+        let nothing: (&str, &[u8]) = ("", &[]);
+        let calls = [
+            (NAME, "Status", nothing),
+            (PROPERTIES, "Get", ("ss", state.as_slice())),
+            (NAME, "Reboot", nothing),
+            ("org.freedesktop.DBus.Peer", "Ping", nothing),
+        ];
+        let messages = calls.map(|(interface, member, (signature, body))| {
+            call_message(1, [ROOT, interface, member, NAME], signature, body)
+        });
+        Ok(Self { messages: messages.to_vec(), turn: 0, rest: Vec::new() })
+    }
+
+    /// Offers so many at once; how many were taken.
+    fn send(&mut self, bus: &mut Bus, count: u32) -> Result<u32> {
+        let mut block = std::mem::take(&mut self.rest);
+        let mut ends = vec![block.len()];
+        for _ in 0..count {
+            bus.serial += 1;
+            let begin = block.len();
+            block.extend_from_slice(&self.messages[self.turn]);
+            block[begin + 8..begin + 12].copy_from_slice(&bus.serial.to_le_bytes());
+            ends.push(block.len());
+            self.turn = (self.turn + 1) % self.messages.len();
+        }
+        let mut written = 0;
+        while written < block.len() {
+            match bus.stream.write(&block[written..]) {
+                Ok(length) => written += length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // One that was begun is finished at the next turn.
+        let begun = ends.iter().position(|end| *end >= written).unwrap_or(ends.len() - 1);
+        self.rest = block[written..ends[begun]].to_vec();
+        Ok(u32::try_from(begun)?)
+    }
+}
+
+/// What came back.
+#[derive(Default)]
+struct Answers {
+    bytes: Vec<u8>,
+    all: u32,
+    refused: u32,
+}
+
+impl Answers {
+    fn read(&mut self, bus: &mut Bus) -> Result<()> {
+        let mut part = vec![0; 1 << 16];
+        loop {
+            match bus.stream.read(&mut part) {
+                Ok(0) => bail!("closed under a flood"),
+                Ok(length) => self.bytes.extend_from_slice(&part[..length]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+            while let Some(head) = self.bytes.get(..16) {
+                let number = |at: usize| {
+                    u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize
+                };
+                let length = 16 + number(12).next_multiple_of(8) + number(4);
+                if self.bytes.len() < length {
+                    break;
+                }
+                self.all += u32::from(matches!(head[1], 2 | 3));
+                self.refused += u32::from(head[1] == 3);
+                self.bytes.drain(..length);
+            }
+        }
+    }
 }
 
 /// Each on a connection of its own: it may be answered with an error or closed, and no more.
@@ -429,7 +514,7 @@ fn broken(socket: &str) -> Result<()> {
     }
     let (mut closed, mut answered, mut silent) = (0, 0, 0);
     for (case, bytes) in cases {
-        let mut bus = Bus::connect(socket).with_context(|| format!("before {case}"))?;
+        let mut bus = Bus::connect_in_turn(socket).with_context(|| format!("before {case}"))?;
         bus.stream.set_read_timeout(Some(Duration::from_millis(300)))?;
         // A connection that is closed already is an answer too.
         let _ = bus.stream.write_all(&bytes);
@@ -445,7 +530,7 @@ fn broken(socket: &str) -> Result<()> {
     for length in [1_000_000, 3_000_000] {
         let mut body = Vec::new();
         put_text(&mut body, &"x".repeat(length));
-        let answer = Bus::connect(socket)?.call(ROOT, NAME, "Check", "s", &body)?;
+        let answer = Bus::connect_in_turn(socket)?.call(ROOT, NAME, "Check", "s", &body)?;
         ensure!(answer.error.is_none(), "a text of {length} bytes: {}", answer.word());
     }
     println!("closed {closed}, answered {answered}, silent {silent}");

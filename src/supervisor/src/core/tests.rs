@@ -155,6 +155,20 @@ fn a_weight_by_hand_is_applied_at_once_even_when_it_comes_during_a_look() {
 }
 
 #[test]
+fn a_weight_is_not_kept_waiting_by_a_listing_that_is_due() {
+    let now = Instant::now();
+    let mut core = settled(now);
+    for _ in 0..BRIEF_LOOKS {
+        assert_eq!(core.handle(now + LOOK, Event::Tick), [Command::Converge(BRIEF)]);
+        let _ = core.handle(now, ended(Outcome::Proven(vec![])));
+    }
+    assert_eq!(core.handle(now, Event::Reweighed), []);
+    assert_eq!(core.handle(now, Event::Tick), [Command::Converge(BRIEF)]);
+    let _ = core.handle(now, ended(Outcome::Proven(vec![])));
+    assert_eq!(core.handle(now + LOOK, Event::Tick), [Command::Converge(WHOLE)]);
+}
+
+#[test]
 fn a_problem_that_lasts_is_told_once_and_makes_the_box_degraded() {
     let now = Instant::now();
     let mut core = settled(now);

@@ -184,6 +184,20 @@ fn raise_limit() -> io::Result<libc::rlim_t> {
 mod tests {
     use super::*;
 
+    /// Where nothing would be found, all of the library would stay, and nobody would notice.
+    #[test]
+    #[cfg(all(target_env = "gnu", not(target_feature = "crt-static")))]
+    fn the_table_of_addresses_leads_to_what_is_called() {
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
+        let mappings: Vec<_> = maps.lines().filter_map(Mapping::of).collect();
+        let program = mappings.first().expect("the program").path;
+        let own = mappings.iter().filter(|mapping| mapping.path == program);
+        let called: BTreeSet<_> = own.flat_map(Mapping::constants).copied().collect();
+        for function in [libc::sendmmsg as *const (), libc::epoll_wait as *const ()] {
+            assert!(called.contains(&function.addr()));
+        }
+    }
+
     #[test]
     fn mappings_of_files_are_told_from_others() {
         let mapping = |part, path| Some(Mapping { start: 0x7f00, end: 0x7f80, part, path });

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::canary::Canaries;
 use crate::capture::Capture;
 use crate::figures::{Figures, ratio, row, trials};
 use crate::lab::{Lab, eventually};
@@ -98,35 +99,50 @@ fn a_reload_in_which_250_routers_gain_an_address() {
 #[ignore = "a benchmark"]
 fn busy_threads_at_10_ms() {
     for threads in [8, 32] {
-        let mut takeovers = BTreeMap::new();
-        for program in [Program::Vrrpd, Program::Keepalived] {
-            let Some(lab) = Lab::new("busy", 2) else { return };
-            let active = start(&lab, 0, program, 1, 10);
-            eventually("it is Active", || addresses_on(&lab, 0) == 1);
-            let backup = start(&lab, 1, program, 1, 10);
-            std::thread::sleep(Duration::from_millis(500));
-            let capture = Capture::start(&lab);
-            let mut busy: Vec<_> = (0..threads)
-                .map(|_| Command::new("sh").args(["-c", "while :; do :; done"]).spawn().expect("sh"))
-                .collect();
-            let seen = capture.advertisements(Duration::from_secs(8));
-            for child in &mut busy {
-                drop(child.kill());
-                drop(child.wait());
-            }
-            // The Backup speaks after the Active did: each time is a takeover.
-            let turns = seen.windows(2).filter(|pair| pair[0].host == 0 && pair[1].host == 1).count();
-            takeovers.insert(program, turns);
-            backup.stop();
-            active.stop();
-        }
-        let (ours, theirs) = (takeovers[&Program::Vrrpd], takeovers[&Program::Keepalived]);
+        let judged = |program| (0..MOST_WINDOWS).find_map(|_| false_takeovers(program, threads));
+        let (ours, theirs) = (judged(Program::Vrrpd), judged(Program::Keepalived));
+        let tell = |takeovers: Option<usize>| {
+            takeovers.map_or_else(|| String::from("the machine stood still"), |count| count.to_string())
+        };
         row(
             &format!("{threads} busy threads, two processors, 10 ms, 8 s: false takeovers"),
-            &ours.to_string(),
-            &theirs.to_string(),
+            &tell(ours),
+            &tell(theirs),
             "",
         );
-        assert_eq!(ours, 0);
+        assert!(ours.is_none_or(|count| count == 0));
     }
+}
+
+/// Windows in which the machine may keep real-time threads from running before that is the result.
+const MOST_WINDOWS: usize = 5;
+/// From here on it is the machine that is silent: one advertisement is left out.
+const STANDSTILL: Duration = Duration::from_millis(10);
+
+/// How often the Backup spoke after the Active did. `None` when no program could have spoken in time.
+fn false_takeovers(program: Program, threads: usize) -> Option<usize> {
+    let lab = Lab::new("busy", 2)?;
+    let active = start(&lab, 0, program, 1, 10);
+    eventually("it is Active", || addresses_on(&lab, 0) == 1);
+    let backup = start(&lab, 1, program, 1, 10);
+    std::thread::sleep(Duration::from_millis(500));
+    let capture = Capture::start(&lab);
+    let canaries = Canaries::start();
+    let mut busy: Vec<_> = (0..threads)
+        .map(|_| Command::new("sh").args(["-c", "while :; do :; done"]).spawn().expect("sh"))
+        .collect();
+    let seen = capture.advertisements(Duration::from_secs(8));
+    for child in &mut busy {
+        drop(child.kill());
+        drop(child.wait());
+    }
+    let wait = canaries.longest_wait();
+    backup.stop();
+    active.stop();
+    let turns = seen.windows(2).filter(|pair| pair[0].host == 0 && pair[1].host == 1).count();
+    if wait >= STANDSTILL {
+        eprintln!("a real-time thread waited {wait:?} for its processor, {turns} takeovers: once more");
+        return None;
+    }
+    Some(turns)
 }

@@ -7,6 +7,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod canary;
 mod capture;
 mod figures;
 mod floor;

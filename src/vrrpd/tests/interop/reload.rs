@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lab::{Lab, always, eventually};
+use crate::lab::{Lab, REAL_TIME, always, eventually};
 use crate::{Keepalived, Mode, Vrrpd};
 
 /// keepalived on the first host, vrrpd on the second, a neighbour on the third.
@@ -33,7 +33,9 @@ impl Pair<'_> {
 fn reloads(name: &'static str, mode: Mode) {
     let Some(lab) = Lab::new(name, 3) else { return };
     let (theirs, ours) = (0, 1);
-    let keepalived = mode.keepalived(&lab, theirs, 150);
+    // After a reload it cannot raise its own limit of real time any more, and is killed by it.
+    let config = |priority| mode.keepalived_config(theirs, priority, "").replace(REAL_TIME, "");
+    let keepalived = lab.keepalived(theirs, &config(150));
     eventually("keepalived takes the role", || lab.has(theirs, mode.address()));
     let vrrpd = mode.vrrpd(&lab, ours, 100);
     eventually("vrrpd hears it", || vrrpd.counter("v", "advertisements_received") > 2);
@@ -42,7 +44,7 @@ fn reloads(name: &'static str, mode: Mode) {
     pair.settled(theirs);
     assert_eq!(pair.takeovers(), (1, 0));
 
-    let keepalived_gets = |priority| pair.keepalived.reload(&mode.keepalived_config(theirs, priority, ""));
+    let keepalived_gets = |priority| pair.keepalived.reload(&config(priority));
     let vrrpd_gets = |priority| pair.vrrpd.reload(&mode.vrrpd_config(ours, priority, ""));
     keepalived_gets(50);
     pair.settled(ours);
@@ -64,8 +66,12 @@ fn reloads(name: &'static str, mode: Mode) {
 
 #[test]
 fn a_priority_that_changes_by_reload_moves_the_role_once() {
-    reloads("reload4", Mode::new(3, false));
-    reloads("reload6", Mode::new(3, true));
+    reloads("reload4", Mode { millis: 1000, ..Mode::new(3, false) });
+}
+
+#[test]
+fn so_does_one_of_ipv6() {
+    reloads("reload6", Mode { millis: 1000, ..Mode::new(3, true) });
 }
 
 #[test]
