@@ -11,6 +11,11 @@ mod director;
 pub mod status;
 pub mod verdict;
 
+use std::pin::Pin;
+
+use zbus::Connection;
+use zbus::connection::Builder;
+
 pub use director::DirectorProxy;
 
 /// The well-known name on the system bus.
@@ -22,3 +27,12 @@ pub const READING: &[&str] = &["Status", "Check", "Plan", "Firewall", "ServerCon
 pub const DIRECTOR_PATH: &str = "/org/mark21/Director1";
 /// Where the interface is served peer to peer.
 pub const SOCKET: &str = "/run/mark21/api.sock";
+
+/// The connection that `builder` describes. Every end is made here: the library's code for it is
+/// large, and would be in the file once for each place that waits for it.
+///
+/// # Errors
+/// What the library says: the other end does not answer, or refuses.
+pub fn connect(builder: Builder<'static>) -> Pin<Box<dyn Future<Output = zbus::Result<Connection>> + Send>> {
+    Box::pin(builder.build())
+}

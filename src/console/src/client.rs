@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::pin::Pin;
 use std::time::Duration;
 
 use mark21_api::DirectorProxy;
@@ -28,7 +29,13 @@ pub(crate) enum Via {
 }
 
 /// A connection to mark21d.
-pub(crate) async fn director(via: Via) -> Result<DirectorProxy<'static>, Failure> {
+///
+/// Boxed: the compiler otherwise writes all of it into each of the many commands that wait for it.
+pub(crate) fn director(via: Via) -> Pin<Box<dyn Future<Output = Result<DirectorProxy<'static>, Failure>>>> {
+    Box::pin(connect(via))
+}
+
+async fn connect(via: Via) -> Result<DirectorProxy<'static>, Failure> {
     let place = match via {
         Via::Socket => mark21_api::SOCKET,
         Via::Bus => "the system bus",
@@ -47,7 +54,8 @@ pub(crate) async fn director(via: Via) -> Result<DirectorProxy<'static>, Failure
         }
         Via::Bus => Builder::system(),
     };
-    let greeted = tokio::time::timeout(GREETING, builder.method_timeout(ANSWER_TIMEOUT).build()).await;
+    let connecting = mark21_api::connect(builder.method_timeout(ANSWER_TIMEOUT));
+    let greeted = tokio::time::timeout(GREETING, connecting).await;
     let connection =
         greeted.map_err(|_| unreachable(&"it does not greet"))?.map_err(|error| unreachable(&error))?;
     DirectorProxy::new(&connection, mark21_api::BUS_NAME).await.map_err(|error| unreachable(&error))

@@ -226,7 +226,7 @@ pub(crate) enum Command {
     },
     /// Open a root shell (serial line only); status tells of it.
     Shell,
-    /// Write the running system onto another disk; without a name, list them.
+    /// Write the running system onto a disk, or list the disks.
     Install {
         /// The disk; all that is on it is lost.
         disk: Option<String>,

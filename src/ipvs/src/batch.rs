@@ -34,7 +34,7 @@ pub(crate) fn apply(link: &mut Link, requests: &[Request]) -> Result<(), ApplyEr
     if refused.is_empty() {
         return Ok(());
     }
-    refused.sort_by_key(|refusal| refusal.index);
+    refused.sort_unstable_by_key(|refusal| refusal.index);
     Err(ApplyError::Refused(refused))
 }
 

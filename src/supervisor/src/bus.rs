@@ -49,7 +49,7 @@ async fn connect(door: &Door) -> zbus::Result<(Objects, Connection)> {
     // The bus's policy lets nobody else through to what changes anything.
     let caller = Caller { rights: Rights::Change, name: String::new() };
     let (mut objects, builder) = Objects::serve(Builder::system(), door, caller);
-    let connection = builder.build().await?;
+    let connection = mark21_api::connect(builder).await?;
     objects.complete(&connection).await?;
     // Only now can anybody find it.
     connection.request_name(mark21_api::BUS_NAME).await?;

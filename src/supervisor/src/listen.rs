@@ -66,7 +66,7 @@ async fn accept(listener: UnixListener, door: Door) {
 async fn serve(stream: Bounded, door: &Door, caller: Caller) -> zbus::Result<(Objects, Connection)> {
     let builder = Builder::socket(stream).server(Guid::generate()).p2p();
     let (objects, builder) = Objects::serve(builder, door, caller);
-    Ok((objects, builder.build().await?))
+    Ok((objects, mark21_api::connect(builder).await?))
 }
 
 /// By the peer's credentials, which the kernel vouches for (unix(7), SO_PEERCRED).

@@ -169,6 +169,6 @@ pub(crate) fn ports(net: &Path) -> Vec<Port> {
             carrier: read(path.join("carrier")) == "1",
         })
         .collect();
-    ports.sort_by(|a, b| a.device.cmp(&b.device));
+    ports.sort_unstable_by(|a, b| a.device.cmp(&b.device));
     ports
 }

@@ -153,7 +153,7 @@ fn sticks(block: &Path) -> Vec<PathBuf> {
             found.push((!is_partition, Path::new("/dev").join(entry.file_name())));
         }
     }
-    found.sort();
+    found.sort_unstable();
     found.into_iter().map(|(_, device)| device).collect()
 }
 

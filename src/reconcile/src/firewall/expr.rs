@@ -125,7 +125,7 @@ pub(super) fn port_range(range: &PortRange) -> Expr {
 /// Port ranges in order, those that touch each other as one.
 pub(super) fn merge_ports(ranges: &[PortRange]) -> Vec<PortRange> {
     let mut sorted = ranges.to_vec();
-    sorted.sort_by_key(|range| (range.first, range.last));
+    sorted.sort_unstable_by_key(|range| (range.first, range.last));
     let mut merged: Vec<PortRange> = Vec::new();
     for range in sorted {
         match merged.last_mut() {

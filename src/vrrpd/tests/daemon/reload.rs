@@ -8,6 +8,8 @@ use crate::router;
 #[test]
 fn a_reload_changes_addresses_and_keeps_the_role() {
     let Some(lab) = Lab::new("reload", 2) else { return };
+    // Slow enough that a machine which stands still for a moment is no dead Active.
+    let router = |priority, more| router(priority, more).replace("100ms", "300ms");
     let first = lab.vrrpd(0, &router(200, ""));
     eventually("the first is Active", || lab.has(0, "10.9.0.99"));
     let second = lab.vrrpd(1, &router(100, ""));
