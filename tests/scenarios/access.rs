@@ -225,7 +225,7 @@ fn nobody_else_gets_in_and_a_session_gets_nowhere_else() {
             ),
             ("root", &[&root, "status"], "Permission denied"),
             ("a shell", &[&host, "sh"], "Usage: mark21 show"),
-            ("another shell", &[&host, "ash"], "there is no command"),
+            ("another shell", &[&host, "ash"], "unrecognized subcommand"),
             ("the console's shell", &[&host, "shell"], "on the serial line alone"),
             ("a shell behind a command", &[&host, "status; id"], "error"),
             ("a session in a session", &[&host, "ssh-session"], "this is one already"),
