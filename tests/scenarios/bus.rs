@@ -153,7 +153,7 @@ fn the_box_works_without_a_bus_says_so_and_is_on_it_again_by_itself() {
             })
         };
         let bus = SOCKETS[1];
-        knock(&mut director, READER, &format!("{bus} flood 1"))?;
+        knock(&mut director, READER, &format!("{bus} flood 100 1"))?;
         let before = state(&mut director)?;
         // Whatever init starts instead ends at once.
         director
@@ -166,7 +166,7 @@ fn the_box_works_without_a_bus_says_so_and_is_on_it_again_by_itself() {
         unchanged(&mut director, &before)?;
         director.root("umount $(which dbus-daemon)")?;
         on_the_bus(&mut director, true)?;
-        let told = knock(&mut director, READER, &format!("{bus} flood 1"))?;
+        let told = knock(&mut director, READER, &format!("{bus} flood 100 1"))?;
         ensure!(told.contains("answered") && !told.contains("answered 0"), "{told}");
         unchanged(&mut director, &before)?;
         lab.step("on the bus again");

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::time::Duration;
 
 use anyhow::ensure;
-use mark21_lab::director::ANSWER;
+use mark21_lab::director::{ANSWER, BOOT};
 use mark21_lab::ftp::Mode;
 use mark21_lab::qemu::Firmware;
 use mark21_lab::topology::{client_address, virtual_ftp};
 use mark21_lab::transfers::every_mode;
 use mark21_lab::vsftpd::Settings;
-use mark21_lab::{Boot, scenario};
+use mark21_lab::{Boot, eventually, scenario};
 
 /// Some 311 MiB are written, and read twice, through an emulated USB port.
 const WRITTEN: Duration = Duration::from_secs(400);
@@ -41,8 +41,11 @@ fn a_box_started_from_usb_is_installed_on_its_disk_and_starts_from_that_alone() 
         // By the interface itself, past the console's own look.
         let called = "dbus-send --system --print-reply --reply-timeout=20000 --dest=org.mark21.Director1 \
             /org/mark21/Director1 org.mark21.Director1.Install string:sda 2>&1 || true";
-        let answer = director.root(called)?;
-        ensure!(answer.contains("the box runs from it"), "{answer}");
+        eventually("the interface on the bus", BOOT, || {
+            let answer = director.root(called)?;
+            ensure!(answer.contains("the box runs from it"), "{answer}");
+            Ok(())
+        })?;
         director.port.command("install vda --yes", WRITTEN)?;
         lab.step("installed");
         director.power_off();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 use mark21_api::status::State;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::answer::{self, Answer, Failure, json};
 use crate::client::{self, Via};
@@ -278,9 +279,12 @@ fn run_for_a_program(command: &Command, session: &Session) -> Result<Answer, Fai
 
 fn interruptibly(answer: impl Future<Output = Result<Answer, Failure>>) -> Result<Answer, Failure> {
     client::wait_for(async {
+        let Ok(mut interrupts) = signal(SignalKind::interrupt()) else { return answer.await };
+        // One that came between two commands is told of only now, and was for neither.
+        let _ = tokio::time::timeout(Duration::from_millis(1), interrupts.recv()).await;
         tokio::select! {
             answer = answer => answer,
-            Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new(
+            _ = interrupts.recv() => Err(Failure::new(
                 Code::Differs,
                 "interrupted",
                 "what the box has begun it ends; status tells",

@@ -56,6 +56,7 @@ impl Socket for Bounded {
             read,
             uid: self.uid,
             frames: Frames::from_client(),
+            held: Vec::new(),
             calls: Arc::clone(&calls),
             owed: 0,
             wish: Some(self.wish),
@@ -70,6 +71,8 @@ pub(crate) struct Reader {
     read: OwnedReadHalf,
     uid: u32,
     frames: Frames,
+    /// What came in one piece with the end of the greeting.
+    held: Vec<u8>,
     calls: Arc<Semaphore>,
     /// Calls that were read and have no place yet.
     owed: usize,
@@ -85,7 +88,22 @@ impl ReadHalf for Reader {
             self.calls.acquire().await.map_err(io::Error::other)?.forget();
             self.owed -= 1;
         }
-        let length = self.read.read(buffer).await?;
+        let length = if self.held.is_empty() {
+            self.read.read(buffer).await?
+        } else {
+            self.held.as_slice().read(buffer).await?
+        };
+        self.held.drain(..length.min(self.held.len()));
+        // A call that is sent along with the greeting waits for its end: before it, nobody makes objects.
+        let mut greeted = 0;
+        while greeted < length && self.frames.is_greeting() {
+            self.frames.follow(buffer.get(greeted..=greeted).unwrap_or_default())?;
+            greeted += 1;
+        }
+        if greeted > 0 {
+            self.held.extend_from_slice(buffer.get(greeted..length).unwrap_or_default());
+            return Ok((greeted, Vec::new()));
+        }
         for kind in self.frames.follow(buffer.get(..length).unwrap_or_default())? {
             match kind {
                 Kind::Call => self.owed += 1,

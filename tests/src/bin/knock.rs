@@ -90,7 +90,11 @@ impl Bus {
     fn connect_in_turn(socket: &str) -> Result<Self> {
         let begun = Instant::now();
         loop {
-            match Self::connect(socket) {
+            let greeted = Self::connect(socket).and_then(|mut bus| {
+                // Beside a flood the greeting may last too long for the other end.
+                bus.call(ROOT, "org.freedesktop.DBus.Peer", "Ping", "", &[]).map(|_| bus)
+            });
+            match greeted {
                 Err(_) if begun.elapsed() < PATIENCE => thread::sleep(TURN),
                 connected => return connected,
             }

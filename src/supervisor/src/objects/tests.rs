@@ -5,6 +5,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use mark21_api::status::{self, CommitOptions, State};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use zbus::fdo::{IntrospectableProxy, ObjectManagerProxy, PropertiesProxy};
 use zbus::{Guid, OwnedVariant, Variant};
 
@@ -37,6 +38,14 @@ fn snapshot() -> Status {
 
 /// A client that may do what `rights` say, and the feed that it sees.
 async fn client(rights: Rights) -> (Connection, Feed) {
+    let (here, feed, served) = serve(rights);
+    let here = here.into_std().expect("a socket");
+    let (client, ()) = tokio::join!(Builder::unix_stream(here).p2p().build(), served);
+    (client.expect("the client's end"), feed)
+}
+
+/// The client's end of a socket, the feed, and what serves the other end.
+fn serve(rights: Rights) -> (tokio::net::UnixStream, Feed, impl Future<Output = ()>) {
     let feed = Feed::new();
     feed.show(snapshot());
     let nowhere = Path::new("/nonexistent/mark21");
@@ -52,9 +61,27 @@ async fn client(rights: Rights) -> (Connection, Feed) {
         let connection = builder.build().await.expect("the server's end");
         tokio::spawn(async move { objects.show(&connection, Some(wish)).await });
     };
-    let here = here.into_std().expect("a socket");
-    let (client, ()) = tokio::join!(Builder::unix_stream(here).p2p().build(), served);
-    (client.expect("the client's end"), feed)
+    (here, feed, served)
+}
+
+#[tokio::test]
+async fn a_call_that_comes_along_with_the_greeting_is_answered() {
+    let (mut here, _feed, served) = serve(Rights::Read);
+    let call = zbus::Message::method_call(SERVER, "Introspect")
+        .interface("org.freedesktop.DBus.Introspectable")
+        .build(&())
+        .expect("a message");
+    let user = rustix::process::getuid().as_raw().to_string();
+    let user: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();
+    let mut bytes = format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").into_bytes();
+    bytes.extend_from_slice(call.data());
+    here.write_all(&bytes).await.expect("it is taken");
+    tokio::time::timeout(Duration::from_secs(30), served).await.expect("the greeting ends");
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains("org.mark21.RealServer1") {
+        let length = here.read_buf(&mut said).await.expect("an answer");
+        assert_ne!(length, 0, "closed: {:?}", String::from_utf8_lossy(&said));
+    }
 }
 
 async fn properties<'a>(client: &'a Connection, path: &'a str) -> PropertiesProxy<'a> {

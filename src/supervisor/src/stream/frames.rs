@@ -66,6 +66,11 @@ impl Frames {
         Self { state, longest: usize::MAX }
     }
 
+    /// Whether this side still says who it is.
+    pub(super) fn is_greeting(&self) -> bool {
+        matches!(self.state, State::Greeting { .. })
+    }
+
     /// Follows the next bytes; tells of every message that begins to be known in them.
     ///
     /// # Errors
