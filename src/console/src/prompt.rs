@@ -55,8 +55,9 @@ pub(crate) fn run(session: &Session) -> ExitCode {
     match converse(session) {
         Ok(()) => Code::Done.into(),
         Err(error) => {
-            eprintln!("error: the terminal: {error}");
-            Code::Failed.into()
+            let failure = Failure::new(Code::Failed, format!("the terminal: {error}"), "plug in again");
+            eprintln!("{failure}");
+            failure.code.into()
         }
     }
 }
