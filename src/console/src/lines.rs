@@ -232,7 +232,7 @@ fn how_it_goes(error: &clap::Error, text: &str, first: &str) -> String {
         return format!("a similar{tip}");
     }
     if let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg)
-        && error.kind() == ErrorKind::ValueValidation
+        && matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue)
         && let Some(what) = command.and_then(|command| wanted(command, wrong))
     {
         return format!("wanted: {what}");
@@ -395,6 +395,7 @@ mod tests {
             ("traceroute", "not provided: <HOST>", "it goes: traceroute"),
             ("drain ftp", "not provided: <SERVER>", "it goes: drain"),
             ("log -n many", "'--lines <LINES>': it is no whole number", "wanted: How many lines"),
+            ("commit --confirm", "a value is required", "10s-24h"),
             ("log 20", "unexpected argument '20'", "it goes: log [--lines <LINES>]"),
             ("show show", "there is no command \"show show\"", "known are: interfaces, services"),
             ("show configuration -1", "unexpected argument '-1'", "it goes: show configuration"),
