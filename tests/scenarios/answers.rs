@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use mark21_lab::director::ANSWER;
+use mark21_lab::director::{ANSWER, BOOT};
 use mark21_lab::screen::Screen;
 use mark21_lab::{Director, Result, eventually};
 use serde_json::Value;
@@ -147,4 +147,29 @@ pub(crate) fn bounded_tries(screen: &Screen) -> Result {
     // It waits 30 s by its own clock, which a busy host may let run behind but never before.
     ensure!(begun.elapsed().as_secs() > 20, "it asks again after {:?}", begun.elapsed());
     Ok(())
+}
+
+/// A box from the factory lets no program in, and its lines on the console are no errors.
+pub(crate) fn shut_before_the_first_password(director: &mut Director) -> Result {
+    let said = director.root("printf 'status\\nlogin anything\\n' | mark21 login --machine-port")?;
+    ensure!(said.contains("the port is locked") && said.contains("this box has no password yet"), "{said}");
+    let seen = director.console_log();
+    ensure!(
+        seen.contains("mark21d: configuration: there is none yet; setup on the console writes one"),
+        "{seen}"
+    );
+    ensure!(!seen.contains("error"), "{seen}");
+    let is_narrow = |line: &str| line.trim_end().chars().count() <= 80;
+    ensure!(seen.lines().filter(|line| line.starts_with("mark21d: ")).all(is_narrow), "{seen}");
+    Ok(())
+}
+
+/// Everything is forgotten by whoever types yes, and the box asks for its first password.
+pub(crate) fn factory_reset(screen: &Screen) -> Result {
+    screen.fresh()?;
+    screen.line("factory-reset")?;
+    screen.wait("This forgets every configuration and password. Type yes:")?;
+    screen.line("yes")?;
+    screen.wait("the box starts anew, with nothing")?;
+    screen.wait_for("This box has no password yet.", BOOT).map(drop)
 }

@@ -87,8 +87,10 @@ fn nothing_that_comes_down_the_line_takes_the_console_away() {
 #[test]
 fn a_paste_is_taken_whole_or_not_at_all() {
     scenario(|lab| {
-        let director = lab.boot(&Boot::with_nothing())?;
+        let mut director = lab.boot(&Boot::with_nothing())?;
         let screen = Screen::attach(&director, Path::new(PROGRAM), SCREEN)?;
+        screen.wait_for("New password:", BOOT)?;
+        answers::shut_before_the_first_password(&mut director)?;
         first_login(&screen)?;
         let text = format!(
             "schema = 1\n{}",
@@ -112,7 +114,7 @@ fn a_paste_is_taken_whole_or_not_at_all() {
         paste(&digest, "4201 lines are the draft now")?;
         lab.step("a right one");
         screen.command("discard", "the draft is forgotten")?;
-        Ok(())
+        answers::factory_reset(&screen)
     });
 }
 
