@@ -84,10 +84,16 @@ pub(crate) fn password_stays(director: &mut Director, plain: &str) -> Result {
     };
     let before = hash(director)?;
     let committed = director.root("mark21 commit /run/plain.toml")?;
-    ensure!(committed.contains("the password stays as it is"), "{committed}");
+    let kept = "generation 3 runs and stays\nthe password stays as it is";
+    ensure!(committed.contains(kept), "{committed}");
     ensure!(hash(director)? == before, "it is another one now");
     let text = director.port.command("show configuration", ANSWER)?["text"].to_string();
     ensure!(text.contains("Without a password."), "{text}");
+    // The first generation is taken as it was, and that is told.
+    let told = director.root("mark21 rollback 1")?;
+    ensure!(told.contains("it has no password: the next login asks"), "{told}");
+    director.root("mark21 rollback 3")?;
+    ensure!(hash(director)? == before, "it is another one now");
     Ok(())
 }
 

@@ -208,9 +208,17 @@ pub(crate) async fn rollback(
     how: &How,
 ) -> Result<Answer, Failure> {
     let director = client::director(session.via).await?;
-    let answer = director.rollback(generation.unwrap_or(0), options(how, None)).await;
-    let committed: Committed = client::take(answer)?;
-    Ok(committed_answer(&committed))
+    let text = match generation {
+        Some(number) => session.text(Version::Generation(number)).await?,
+        None => String::new(),
+    };
+    let rolled_back = director.rollback(generation.unwrap_or(0), options(how, None)).await;
+    let committed: Committed = client::take(rolled_back)?;
+    let mut answer = committed_answer(&committed);
+    if generation.is_some() && path::password_of(&text).is_none() {
+        answer.text.push_str("\nit has no password: the next login asks for a new one, or password sets it");
+    }
+    Ok(answer)
 }
 
 /// `weight`
