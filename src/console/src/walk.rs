@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::answer::{COLUMNS, Failure};
+use crate::complete::Names;
 use crate::exit::Code;
-use crate::{lines, path, reference};
+use crate::{complete, lines, path, reference};
 
+const PAIR: &str = include_str!("../../config/examples/pair.toml");
 /// A good line of every command, with everything that it takes.
 const GOOD: [&str; 53] = [
     "status",
@@ -117,8 +119,24 @@ fn every_slip_of_the_fingers_is_answered_with_what_to_do_next() {
 }
 
 #[test]
+fn the_key_that_helps_answers_at_every_place_also_behind_a_slip() {
+    let names = Names { text: PAIR.to_owned(), generations: vec![1, 2] };
+    for line in GOOD {
+        for (end, _) in line.match_indices(' ') {
+            let before = line.get(..end).unwrap_or_default();
+            for place in
+                [format!("{before} "), format!("{before}x "), format!("{before} x"), before.to_owned()]
+            {
+                let help = complete::answer(&place, &names, COLUMNS);
+                let fits = help.lines().all(|shown| shown.chars().count() <= COLUMNS);
+                assert!(fits && !help.is_empty(), "{place}?\n{help}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_slip_in_a_path_is_answered_with_what_to_do_next() {
-    let text = include_str!("../../config/examples/pair.toml");
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let mut refused = 0;
     for line in GOOD {
@@ -129,7 +147,7 @@ fn every_slip_in_a_path_is_answered_with_what_to_do_next() {
         };
         for slip in slips(line) {
             let Some((_, rest)) = slip.split_once(' ') else { continue };
-            if let Err(failure) = edit(text, &words(rest)) {
+            if let Err(failure) = edit(PAIR, &words(rest)) {
                 holds(&slip, &failure);
                 refused += 1;
             }
