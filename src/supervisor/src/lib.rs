@@ -30,6 +30,7 @@ mod log;
 mod objects;
 mod outside;
 mod programs;
+mod refusal;
 mod report;
 mod rescue;
 mod reset;
