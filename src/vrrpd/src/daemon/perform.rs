@@ -8,7 +8,7 @@
 //! moment take a few system calls. An advertisement that must not come before its addresses (a
 //! hand-over) is late. Lines, programs and watchers come after all of that.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use vrrp::{Announcement, Group, Input, Instant, Notice, Output, Outputs, Router, Transition};
@@ -31,9 +31,9 @@ pub(crate) struct Queue {
     /// Routers whose macvlans, if they have one, are to be switched.
     pub(crate) virtual_macs: Vec<usize>,
     /// Routers whose macvlans are to be made.
-    pub(crate) missing_macs: BTreeSet<usize>,
+    pub(crate) missing_macs: Vec<usize>,
     /// Macvlans that are to be deleted: numbers and names.
-    pub(crate) old_macs: VecDeque<(u32, String)>,
+    pub(crate) old_macs: Vec<(u32, String)>,
     /// Groups to be looked at.
     groups: Vec<usize>,
     pub(crate) transitions: Vec<(usize, Transition)>,

@@ -50,7 +50,7 @@ impl Daemon {
         let is_missing =
             |entry: &Option<Entry>| entry.as_ref().is_some_and(|entry| missing(entry, interfaces).is_some());
         let wanting = self.routers.iter().enumerate().filter(|(_, entry)| is_missing(entry));
-        self.queue.missing_macs.extend(wanting.map(|(index, _)| index));
+        self.queue.missing_macs = wanting.map(|(index, _)| index).collect();
     }
 
     /// Gives one away to be deleted, or makes one: the kernel takes up to half a millisecond for
@@ -59,9 +59,9 @@ impl Daemon {
         if !self.queue.requests.is_empty() {
             return;
         }
-        if let Some((number, name)) = self.queue.old_macs.pop_front() {
+        if let Some((number, name)) = self.queue.old_macs.pop() {
             self.give_away(number, &name);
-        } else if let Some(index) = self.queue.missing_macs.pop_first() {
+        } else if let Some(index) = self.queue.missing_macs.pop() {
             self.make_virtual_mac(index);
         }
         self.flush_requests();
@@ -190,7 +190,7 @@ impl Daemon {
         let lower = entry.settings.key.interface.clone();
         if let Some(interface) = entry.virtual_mac(&self.interfaces) {
             let (number, name) = (interface.link.index, interface.link.name.clone());
-            self.queue.old_macs.push_back((number, name));
+            self.queue.old_macs.push((number, name));
             self.interfaces.delete(number);
         }
         let has_another = self.routers.iter().enumerate().any(|(other, entry)| {
