@@ -35,9 +35,9 @@ nft -f /run/hand.nft && cd /run/tools && export LD_LIBRARY_PATH=/run/tools &&
 ./ipvsadm -a -f 21 -r 10.21.0.12:0 -m";
 const EMPTY: &str = "nft flush ruleset; LD_LIBRARY_PATH=/run/tools /run/tools/ipvsadm -C";
 
-const DOWNLOADS: usize = 5;
+const DOWNLOADS: usize = 50;
 const CLIENTS: u8 = 4;
-const SESSIONS_EACH: usize = 10;
+const SESSIONS_EACH: usize = 100;
 
 #[derive(Default)]
 struct Figures {
