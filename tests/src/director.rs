@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::agent::Agent;
 use crate::machine::MachinePort;
@@ -225,12 +225,17 @@ impl Director {
     /// Restart the machine from inside, with what is not written yet lost.
     ///
     /// # Errors
-    /// When the agent cannot be told.
+    /// When the agent cannot be told, or the machine goes on.
     pub fn reboot(&mut self) -> Result {
         self.agent.wait_ready(BOOT)?;
         self.agent.will_restart()?;
+        // Whatever QEMU has told so far is not about this restart.
+        self.qemu.execute("query-status", json!({}))?;
+        self.agent.send("reboot -f")?;
+        // Until then the old system answers.
+        self.qemu.event("RESET", BOOT)?;
         self.port.has_restarted();
-        self.agent.send("reboot -f")
+        Ok(())
     }
 
     /// What `show server-config` says that vsftpd must carry for this service.
