@@ -51,7 +51,7 @@ endef
 mark21-legal-info: RSYNC_VCS_EXCLUSIONS += --exclude /target
 
 define MARK21_SAVE_CRATES
-	$(TAR) -C $(@D) --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -czf \
+	$(TAR) -C $(MARK21_DIR) --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -czf \
 		$(MARK21_REDIST_SOURCES_DIR)/crates.tar.gz vendor
 endef
 MARK21_POST_LEGAL_INFO_HOOKS += MARK21_SAVE_CRATES
