@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -277,11 +278,16 @@ fn run_for_a_program(command: &Command, session: &Session) -> Result<Answer, Fai
     }
 }
 
+/// Whether a command was carried out before.
+static BEGUN: AtomicBool = AtomicBool::new(false);
+
 fn interruptibly(answer: impl Future<Output = Result<Answer, Failure>>) -> Result<Answer, Failure> {
     client::wait_for(async {
         let Ok(mut interrupts) = signal(SignalKind::interrupt()) else { return answer.await };
         // One that came between two commands is told of only now, and was for neither.
-        let _ = tokio::time::timeout(Duration::from_millis(1), interrupts.recv()).await;
+        if BEGUN.swap(true, Ordering::Relaxed) {
+            let _ = tokio::time::timeout(Duration::from_millis(1), interrupts.recv()).await;
+        }
         tokio::select! {
             answer = answer => answer,
             _ = interrupts.recv() => Err(Failure::new(

@@ -36,8 +36,8 @@ impl Runtime {
                 None
             }
             Request::Firewall(answer) => {
-                let text = self.core.running().map(|running| running.stored.text.clone());
-                let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+                let text = self.core.running().map_or(&[][..], |running| running.stored.text());
+                let text = String::from_utf8_lossy(text).into_owned();
                 drop(self.order(Order::Firewall(text, answer)));
                 None
             }
@@ -76,8 +76,8 @@ impl Runtime {
     }
 
     /// The status as it travels, written once for all who wait for it.
-    pub(super) fn document(&self) -> Arc<str> {
-        serde_json::to_string(&self.status()).expect("the interface's types have a JSON form").into()
+    pub(super) fn document(&self) -> Arc<String> {
+        Arc::new(self.status().to_json())
     }
 
     fn status(&self) -> Status {
@@ -94,7 +94,7 @@ impl Runtime {
             configuration: Configuration {
                 generation: self.core.origin().generation(),
                 at_boot: self.boots,
-                digest: running.map(|running| running.digest.clone()).unwrap_or_default(),
+                digest: running.map(|running| running.stored.digest().to_owned()).unwrap_or_default(),
                 unconfirmed,
             },
             boot: Boot { uptime_s: clock::since_kernel_start().as_secs(), ..self.boot },
