@@ -218,7 +218,8 @@ fn refused(error: &clap::Error, first: &str) -> Failure {
 
 /// A word that is no command, or the beginning of several.
 fn unknown(word: &str, first: &str, similar: Option<&ContextValue>) -> Failure {
-    let line = Line::command();
+    let mut line = Line::command();
+    line.build();
     let above = line.find_subcommand(first).filter(|_| word != first).unwrap_or(&line);
     let all = || above.get_subcommands().map(clap::Command::get_name);
     let begun: Vec<&str> = all().filter(|name| name.starts_with(word)).collect();
