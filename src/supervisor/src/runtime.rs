@@ -54,6 +54,8 @@ struct Runtime {
     /// What the census comes to, until it, the configuration or the hand changes.
     services: OnceCell<Arc<Vec<Service>>>,
     waiting: Vec<oneshot::Sender<Arc<String>>>,
+    /// Who is told without a look, of one status for all who have asked by then.
+    asking: Vec<oneshot::Sender<Arc<String>>>,
     firmware: Firmware,
     boot: Boot,
     watchdog: Watchdog,
@@ -122,6 +124,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         census: None,
         services: OnceCell::new(),
         waiting: Vec::new(),
+        asking: Vec::new(),
         firmware: firmware::read(Path::new("/etc/os-release")),
         boot: Boot {
             kernel_to_supervisor_ms: millis(started),
@@ -148,6 +151,9 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
     runtime.perform(commands)?;
 
     loop {
+        if asked.is_empty() || runtime.asking.len() >= WAITING {
+            runtime.tell();
+        }
         let deadline = runtime.core.deadline();
         let tick = async {
             match deadline {
@@ -371,11 +377,7 @@ impl Runtime {
             }
             Report::Looked(census) => {
                 self.census = census.or(self.census.take());
-                let document = self.document();
-                for answer in std::mem::take(&mut self.waiting) {
-                    // A caller that has gone away needs no answer.
-                    drop(answer.send(Arc::clone(&document)));
-                }
+                self.asking.append(&mut self.waiting);
                 None
             }
         }

@@ -26,12 +26,14 @@ impl Runtime {
             Request::Status(answer) => {
                 let is_fresh = self.census.as_ref().is_some_and(|census| census.taken.elapsed() < FRESH);
                 let looking = !self.waiting.is_empty();
-                if is_fresh || self.is_starting() || self.waiting.len() == WAITING {
-                    drop(answer.send(self.document()));
-                } else if looking || self.look().is_ok() {
+                if !is_fresh
+                    && !self.is_starting()
+                    && self.waiting.len() < WAITING
+                    && (looking || self.look().is_ok())
+                {
                     self.waiting.push(answer);
                 } else {
-                    drop(answer.send(self.document()));
+                    self.asking.push(answer);
                 }
                 None
             }
@@ -75,9 +77,16 @@ impl Runtime {
         self.feed.show(self.status());
     }
 
-    /// The status as it travels, written once for all who wait for it.
-    pub(super) fn document(&self) -> Arc<String> {
-        Arc::new(self.status().to_json())
+    /// Tells all who ask what is the case, in one document.
+    pub(super) fn tell(&mut self) {
+        if self.asking.is_empty() {
+            return;
+        }
+        let document = Arc::new(self.status().to_json());
+        for answer in self.asking.drain(..) {
+            // A caller that has gone away needs no answer.
+            drop(answer.send(Arc::clone(&document)));
+        }
     }
 
     fn status(&self) -> Status {
