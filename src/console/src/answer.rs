@@ -64,18 +64,19 @@ macro_rules! json {
 }
 pub(crate) use json;
 
-/// An answer or a failure as the one JSON object that a program reads.
-pub(crate) fn to_json(result: &Result<Answer, Failure>) -> String {
-    match result {
+/// An answer or a failure as the one JSON object that a program reads; not put together before it is
+/// written, for an answer may be long.
+pub(crate) fn to_json(result: &Result<Answer, Failure>) -> impl std::fmt::Display + '_ {
+    std::fmt::from_fn(move |f| match result {
         Ok(answer) => {
-            format!(r#"{{"ok":true,"code":"{}","result":{}}}"#, answer.code.word(), answer.value)
+            write!(f, r#"{{"ok":true,"code":"{}","result":{}}}"#, answer.code.word(), answer.value)
         }
-        Err(failure) => json!({
+        Err(failure) => f.write_str(&json!({
             "ok": false,
             "code": failure.code.word(),
             "error": { "message": failure.message, "hint": failure.hint },
-        }),
-    }
+        })),
+    })
 }
 
 /// The exit code of an answer or a failure.

@@ -59,8 +59,10 @@ pub(crate) struct Line {
     pub(crate) command: Command,
 }
 
-/// What can be asked of the box.
+/// What can be asked of the box. Of each command only the one that is given is made whole: most of a
+/// short command's start went into the others.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Show what the box does, and what is wrong with it.
     Status,
@@ -268,7 +270,7 @@ impl Command {
     }
 }
 
-/// How a commit is made.
+// How a commit is made. What several commands have says nothing to clap, which would take it for theirs.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct How {
     /// Go back unless `confirm` comes within this time: 10s-24h.
@@ -282,7 +284,7 @@ pub(crate) struct How {
     pub(crate) at_reboot: bool,
 }
 
-/// A stick in place of the line.
+// A stick in place of the line.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Stick {
     /// A file of a USB stick with FAT instead; without a name, lists them.
@@ -290,7 +292,7 @@ pub(crate) struct Stick {
     pub(crate) usb: Option<String>,
 }
 
-/// Which real server.
+// Which real server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Whom {
     /// The service's name.

@@ -88,7 +88,8 @@ pub(crate) fn for_tab(line: &str, names: &Names) -> (usize, Vec<String>) {
 }
 
 fn in_the_commands(before: &str, words: &[&str], names: &Names) -> Vec<Candidate> {
-    let line = Line::command();
+    let mut line = Line::command();
+    line.build();
     let mut command = &line;
     let mut positional: Vec<&str> = Vec::new();
     let mut option = None;
@@ -118,7 +119,7 @@ fn in_the_commands(before: &str, words: &[&str], names: &Names) -> Vec<Candidate
         all.push(kind(option));
         return all;
     }
-    let inner = command.get_subcommands();
+    let inner = command.get_subcommands().filter(|inner| inner.get_name() != "help");
     all.extend(inner.map(|inner| Candidate::new(inner.get_name(), help(inner.get_about()))));
     if words.is_empty() {
         all.push(Candidate::new("help", "Say what a command does"));
@@ -131,7 +132,10 @@ fn in_the_commands(before: &str, words: &[&str], names: &Names) -> Vec<Candidate
         all.extend(if known.is_empty() { vec![kind(argument)] } else { known });
     }
     if !command.has_subcommands() {
-        let left = command.get_opts().filter(|argument| !words.iter().any(|word| is_named(argument, word)));
+        let left = command.get_arguments().filter(|argument| {
+            let is_everywhere = argument.is_global_set() || argument.get_id() == "help";
+            !argument.is_positional() && !is_everywhere && !words.iter().any(|word| is_named(argument, word))
+        });
         let left = left.filter_map(|argument| {
             Some(Candidate::new(format!("--{}", argument.get_long()?), help(argument.get_help())))
         });

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -267,7 +268,8 @@ fn wanted(command: &clap::Command, argument: &str) -> Option<String> {
 
 /// A word that is no command, or the beginning of several.
 fn unknown(word: &str, first: &str, similar: Option<&ContextValue>) -> Failure {
-    let line = Line::command();
+    let mut line = Line::command();
+    line.build();
     let above = line.find_subcommand(first);
     let all = || above.unwrap_or(&line).get_subcommands().map(clap::Command::get_name);
     let begun: Vec<&str> = all().filter(|name| name.starts_with(word)).collect();
@@ -327,11 +329,16 @@ fn run_for_a_program(command: &Command, session: &Session) -> Result<Answer, Fai
     }
 }
 
+/// Whether a command was carried out before.
+static BEGUN: AtomicBool = AtomicBool::new(false);
+
 fn interruptibly(answer: impl Future<Output = Result<Answer, Failure>>) -> Result<Answer, Failure> {
     client::wait_for(async {
         let Ok(mut interrupts) = signal(SignalKind::interrupt()) else { return answer.await };
         // One that came between two commands is told of only now, and was for neither.
-        let _ = tokio::time::timeout(Duration::from_millis(1), interrupts.recv()).await;
+        if BEGUN.swap(true, Ordering::Relaxed) {
+            let _ = tokio::time::timeout(Duration::from_millis(1), interrupts.recv()).await;
+        }
         tokio::select! {
             answer = answer => answer,
             _ = interrupts.recv() => Err(Failure::new(

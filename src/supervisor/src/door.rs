@@ -53,7 +53,7 @@ type Result<T, E = Refusal> = std::result::Result<T, E>;
 #[derive(Debug)]
 pub(crate) enum Request {
     /// The whole status as JSON.
-    Status(oneshot::Sender<Arc<str>>),
+    Status(oneshot::Sender<Arc<String>>),
     /// The changes that lead to this configuration, or to the running one.
     Plan(Option<Box<Config>>, oneshot::Sender<Result<PlanReport, String>>),
     /// The firewall's rules with their counters.
@@ -93,7 +93,7 @@ impl Door {
         (Self { requests, companion, store, run, captures: Captures::default(), feed }, asked)
     }
 
-    pub(crate) async fn status(&self) -> Result<Arc<str>> {
+    pub(crate) async fn status(&self) -> Result<Arc<String>> {
         self.ask(Request::Status).await
     }
 
@@ -251,7 +251,7 @@ impl Door {
             let known = Generation {
                 author: running.note.author,
                 comment: running.note.comment,
-                digest: running.digest,
+                digest: running.stored.digest().to_owned(),
                 ..Generation::default()
             };
             return Ok(files(known, &running.stored));
@@ -276,11 +276,11 @@ impl Door {
     pub(crate) async fn commit(&self, text: &str, options: CommitOptions, caller: &str) -> Result<Committed> {
         let running = self.running().await?;
         let extra = match &options.extra {
-            None => running.as_ref().and_then(|running| running.stored.extra.clone()),
+            None => running.as_ref().and_then(|running| running.stored.extra().map(<[u8]>::to_vec)),
             Some(extra) if extra.is_empty() => None,
             Some(extra) => Some(extra.clone().into_bytes()),
         };
-        let stored = Stored { text: text.as_bytes().to_vec(), extra };
+        let stored = Stored::new(text.as_bytes().to_vec(), extra);
         self.commit_stored(stored, running, options, caller).await
     }
 
@@ -347,7 +347,7 @@ impl Door {
         let Wanted { config, extra } = &*running.wanted;
         let (_, found) = hand::find(config, service, server)?;
         let place = config.real_servers.iter().position(|known| std::ptr::eq(known, found));
-        let text = String::from_utf8_lossy(&running.stored.text);
+        let text = String::from_utf8_lossy(running.stored.text());
         let text = edit::with_weight(&text, service, server, weight)?;
         if text.len() > mark21_config::limits::TEXT_BYTES {
             return Err(Refusal::failed(
@@ -361,9 +361,9 @@ impl Door {
         }
         let comment = format!("weight of {server} in service {service}");
         let note = Note { author: line("author", caller.to_owned())?, comment: line("comment", comment)? };
-        let stored = Stored { text: text.into_bytes(), extra: running.stored.extra };
+        let stored = Stored::new(text.into_bytes(), running.stored.extra().map(<[u8]>::to_vec));
         let wanted = Arc::new(Wanted { config, extra: extra.clone() });
-        let payload = Payload::new(stored, wanted, note);
+        let payload = Payload { stored: Arc::new(stored), wanted, note };
         self.change(Change::Commit { payload, confirm: None }).await.map(drop)
     }
 
@@ -379,11 +379,11 @@ impl Door {
             author: line("author", options.author.unwrap_or_else(|| caller.to_owned()))?,
             comment: line("comment", options.comment.unwrap_or_default())?,
         };
-        let text = String::from_utf8(stored.text.clone())
+        let text = String::from_utf8(stored.text().to_vec())
             .map_err(|_| Refusal::wrong("the configuration is no UTF-8 text", "check says where"))?;
         let config = parse(text).await?;
         // A file that runs was tried out already, and nft takes its time.
-        let tried = running.filter(|running| running.stored.extra == stored.extra);
+        let tried = running.filter(|running| running.stored.extra() == stored.extra());
         let (extra, config, stored) = match tried {
             Some(running) => (running.wanted.extra.clone(), config, stored),
             None => {
@@ -393,7 +393,7 @@ impl Door {
             }
         };
         let wanted = Arc::new(Wanted { config, extra });
-        let payload = Payload::new(stored, wanted, note);
+        let payload = Payload { stored: Arc::new(stored), wanted, note };
         self.change(match (options.at_reboot.unwrap_or_default(), confirm) {
             (true, None) => Change::AtReboot(payload),
             (true, Some(_)) => {
@@ -496,5 +496,5 @@ fn generation(number: u32, meta: Meta, current: Option<u32>) -> Generation {
 
 fn files(generation: Generation, stored: &Stored) -> GenerationFiles {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    GenerationFiles { generation, text: text(&stored.text), extra: stored.extra.as_deref().map(text) }
+    GenerationFiles { generation, text: text(stored.text()), extra: stored.extra().map(text) }
 }

@@ -45,7 +45,7 @@ pub(crate) struct Director {
 #[interface(name = "org.mark21.Director1")]
 impl Director {
     /// Everything that the box knows of itself, as one consistent snapshot.
-    async fn status(&self) -> Result<Arc<str>> {
+    async fn status(&self) -> Result<Arc<String>> {
         Ok(self.door.status().await?)
     }
 

@@ -27,18 +27,20 @@ impl Runtime {
             Request::Status(answer) => {
                 let is_fresh = self.census.as_ref().is_some_and(|census| census.taken.elapsed() < FRESH);
                 let looking = !self.waiting.is_empty();
-                if is_fresh || self.is_starting() || self.waiting.len() == WAITING {
-                    drop(answer.send(self.document()));
-                } else if looking || self.look().is_ok() {
+                if !is_fresh
+                    && !self.is_starting()
+                    && self.waiting.len() < WAITING
+                    && (looking || self.look().is_ok())
+                {
                     self.waiting.push(answer);
                 } else {
-                    drop(answer.send(self.document()));
+                    self.asking.push(answer);
                 }
                 None
             }
             Request::Firewall(answer) => {
-                let text = self.core.running().map(|running| running.stored.text.clone());
-                let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+                let text = self.core.running().map_or(&[][..], |running| running.stored.text());
+                let text = String::from_utf8_lossy(text).into_owned();
                 drop(self.order(Order::Firewall(text, answer)));
                 None
             }
@@ -76,9 +78,16 @@ impl Runtime {
         self.feed.show(self.status());
     }
 
-    /// The status as it travels, written once for all who wait for it.
-    pub(super) fn document(&self) -> Arc<str> {
-        serde_json::to_string(&self.status()).expect("the interface's types have a JSON form").into()
+    /// Tells all who ask what is the case, in one document.
+    pub(super) fn tell(&mut self) {
+        if self.asking.is_empty() {
+            return;
+        }
+        let document = Arc::new(self.status().to_json());
+        for answer in self.asking.drain(..) {
+            // A caller that has gone away needs no answer.
+            drop(answer.send(Arc::clone(&document)));
+        }
     }
 
     fn status(&self) -> Status {
@@ -95,7 +104,7 @@ impl Runtime {
             configuration: Configuration {
                 generation: self.core.origin().generation(),
                 at_boot: self.boots,
-                digest: running.map(|running| running.digest.clone()).unwrap_or_default(),
+                digest: running.map(|running| running.stored.digest().to_owned()).unwrap_or_default(),
                 unconfirmed,
             },
             boot: Boot { uptime_s: clock::since_kernel_start().as_secs(), ..self.boot },
