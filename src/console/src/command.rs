@@ -81,12 +81,14 @@ pub(crate) enum Command {
     Verify,
 
     /// Set a field in the draft: set service ftp scheduler rr.
+    #[command(override_usage = "set PATH VALUE, as in: set service ftp scheduler rr")]
     Set {
         /// The path, word by word, then the value; a list takes several values.
-        #[arg(required = true, num_args = 2.., allow_hyphen_values = true)]
+        #[arg(required = true, allow_hyphen_values = true)]
         words: Vec<String>,
     },
     /// Delete a field or a table from the draft.
+    #[command(override_usage = "delete PATH, as in: delete service ftp real_server 10.0.0.11")]
     Delete {
         /// The path, word by word.
         #[arg(required = true)]
@@ -113,7 +115,7 @@ pub(crate) enum Command {
     },
     /// Check the draft or a file, changing nothing.
     Check {
-        /// The file; without it the draft, or /config/mark21.toml.
+        /// The file; without it the draft, /config/mark21.toml, or what runs.
         file: Option<PathBuf>,
     },
     /// Show what applying the draft or a file would change.

@@ -204,6 +204,10 @@ fn in_the_file(words: &[&str], names: &Names, purpose: Purpose) -> Vec<Candidate
     let owned: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let Ok(path) = Path::read(&owned) else { return Vec::new() };
     if let Some(field) = path.field {
+        let most = if purpose == Purpose::Delete { 0 } else { 1 };
+        if path.values.len() > most && !(purpose == Purpose::Set && field.shape() == Shape::List) {
+            return Vec::new();
+        }
         let is_whole = purpose == Purpose::Delete || !path.values.is_empty();
         let mut all = if is_whole { vec![Candidate::enter()] } else { Vec::new() };
         if purpose == Purpose::Set && (path.values.is_empty() || field.shape() == Shape::List) {
@@ -266,11 +270,30 @@ fn help(text: Option<&clap::builder::StyledStr>) -> String {
     text.map(ToString::to_string).unwrap_or_default()
 }
 
-/// What `?` prints: a candidate a line, and what it is in as many of this many columns as it takes.
-pub(crate) fn listing(all: &[Candidate], columns: usize) -> String {
+/// What `?` prints: what may stand at the end of a line, or which of its words is wrong.
+pub(crate) fn answer(line: &str, names: &Names, columns: usize) -> String {
+    let (start, mut all) = at(line, names);
     if all.is_empty() {
-        return "nothing can stand here: a word before it is wrong, or one too many".to_owned();
+        // What is begun there is none of what there is.
+        all = at(line.get(..start).unwrap_or_default(), names).1;
     }
+    if all.is_empty() { wrong(line) } else { listing(&all, columns) }
+}
+
+/// Why nothing may stand at the end of a line.
+fn wrong(line: &str) -> String {
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let failure = match words.split_first() {
+        Some((first, path)) if ["set", "delete"].iter().any(|name| is_short_for(first, name)) => {
+            Path::read(path).err()
+        }
+        _ => lines::read(Ok(line)).err(),
+    };
+    failure.map_or_else(|| "the line is whole, and takes no more".to_owned(), |failure| failure.to_string())
+}
+
+/// A candidate a line, and what it is in as many of this many columns as it takes.
+fn listing(all: &[Candidate], columns: usize) -> String {
     let width = all.iter().map(|candidate| candidate.text.chars().count()).max().unwrap_or(0).min(24);
     let lines = all.iter().map(|Candidate { text, what }| {
         // One less: a terminal breaks the line behind its last column.
@@ -349,6 +372,23 @@ mod tests {
         ];
         for (line, wanted) in cases {
             assert_eq!(for_tab(line, &names()).1, wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_may_stand_it_is_told_why() {
+        let cases = [
+            ("show xy", "  interfaces "),
+            ("show xyzzy ", "there is no command \"show xyzzy\""),
+            ("set servce ", "there is no \"servce\" in the file"),
+            ("set service ftp scheduler rr wlc ", "takes no more"),
+            ("status more ", "unexpected argument 'more'"),
+            ("drain mail", "  ftp  "),
+            ("xyzzy ", "there is no command \"xyzzy\""),
+        ];
+        for (line, wanted) in cases {
+            let shown = answer(line, &names(), 80);
+            assert!(shown.contains(wanted), "{line}?\n{shown}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use mark21_api::status::{CaptureOptions, Configuration, Firewall, Generation, PlanReport, State, Status};
 
 use crate::answer::{Answer, Failure, json, value};
-use crate::command::{Command, Show, Stick};
+use crate::command::{Command, Show, Stick, Version};
 use crate::exit::Code;
 use crate::paste::Kind;
 use crate::session::Session;
@@ -54,7 +54,11 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
         Command::Check { file: Some(file) } => check::file(file),
         Command::Check { file: None } => match session.draft.read()? {
             Some(drafted) => Ok(check::text(drafted.text.as_bytes(), "draft")),
-            None => check::file(Path::new(INSTALLED)),
+            None => match check::file(Path::new(INSTALLED)) {
+                Ok(answer) => Ok(answer),
+                // The file has become a generation.
+                Err(_) => Ok(check::text(session.text(Version::Running).await?.as_bytes(), "running")),
+            },
         },
         Command::Plan { file } => {
             let report = plan(file.as_deref(), session).await?;

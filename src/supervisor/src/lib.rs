@@ -30,6 +30,7 @@ mod log;
 mod objects;
 mod outside;
 mod programs;
+mod refusal;
 mod report;
 mod rescue;
 mod reset;
@@ -81,7 +82,6 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
     if options.dry_run {
         return dry_run(&options);
     }
-    haste::begin();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

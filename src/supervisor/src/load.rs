@@ -15,6 +15,8 @@ use crate::worker::Wanted;
 
 /// Generations tried behind the current one before the box stays closed.
 const OLDER_GENERATIONS: usize = 3;
+/// What is said of a box as it comes from the factory.
+pub(crate) const NONE_YET: &str = "there is none yet; setup on the console writes one";
 
 /// A configuration that can be tried: read and without an error.
 #[derive(Clone, Debug)]
@@ -103,7 +105,7 @@ pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt<Paylo
             Err(text) => wrong(text),
         },
         Ok(None) if generations.is_empty() => {
-            wrong("there is no mark21.toml on the configuration partition".to_owned());
+            wrong(NONE_YET.to_owned());
         }
         Ok(None) => {}
         Err(error) => wrong(chain(&error)),

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use mark21_api::status::{Boot, Firmware, Service, State};
+use mark21_api::status::{Boot, Firmware, Problem, Service, State};
 use mark21_config::Config;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -110,8 +110,11 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
     let forgotten = rescue::forgotten(wish, &options.run, load::passwords(&attempts));
     let reset = reset::read(Path::new(reset::BOOT_STATUS));
     crate::log::note(format_args!("the machine started because: {}", reset.words()));
-    for problem in &standing {
-        crate::log::error(format_args!("{}: {}", problem.subject, problem.text));
+    for Problem { subject, text } in &standing {
+        match text == load::NONE_YET {
+            true => crate::log::announce(format_args!("{subject}: {text}")),
+            false => crate::log::error(format_args!("{subject}: {text}")),
+        }
     }
     let (core, commands) = Core::start(Instant::now(), attempts, standing);
     let mut runtime = Runtime {

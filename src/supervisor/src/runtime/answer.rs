@@ -13,6 +13,7 @@ use super::{Runtime, WAITING, millis};
 use crate::core::Event;
 use crate::door::Request;
 use crate::load::Payload;
+use crate::refusal::Refusal;
 use crate::worker::{Order, Subject, Wanted};
 use crate::{clock, files, hand, report, server_config};
 
@@ -134,11 +135,13 @@ impl Runtime {
         status
     }
 
-    fn server_config(&self, name: &str) -> Result<HashMap<String, String>, String> {
-        let config = self.config().ok_or("no configuration runs")?;
+    fn server_config(&self, name: &str) -> Result<HashMap<String, String>, Refusal> {
+        let config = self.config().ok_or_else(Refusal::nothing_runs)?;
         let service = hand::find_service(config, name)?;
-        let lines =
-            server_config::of(service).ok_or_else(|| format!("service {name:?} does not carry FTP"))?;
+        let lines = server_config::of(service).ok_or_else(|| {
+            let why = format!("service {name:?} does not carry FTP");
+            Refusal::wrong(why, "its servers need nothing of their own; show services tells the kinds")
+        })?;
         Ok(lines.into_iter().map(|lines| (lines.program.to_owned(), lines.text)).collect())
     }
 
