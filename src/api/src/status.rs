@@ -44,15 +44,6 @@ pub struct Status {
     pub age_ms: u64,
 }
 
-impl Status {
-    /// As it travels. Written here and not where it is asked for, because this crate is compiled for
-    /// speed, and there may be thousands of servers.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("it has a JSON form")
-    }
-}
-
 /// What the box does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -83,7 +83,8 @@ impl Runtime {
         if self.asking.is_empty() {
             return;
         }
-        let document = Arc::new(self.status().to_json());
+        let json = serde_json::to_string(&self.status());
+        let document = Arc::new(json.expect("the interface's types have a JSON form"));
         for answer in self.asking.drain(..) {
             // A caller that has gone away needs no answer.
             drop(answer.send(Arc::clone(&document)));
