@@ -12,6 +12,8 @@ BUILDROOT ?=
 KERNEL ?=
 LOCAL ?=
 image-sources = $(if $(BUILDROOT),--buildroot $(BUILDROOT)) $(if $(KERNEL),--kernel $(KERNEL))
+# For an image that was named, and not for the default.
+on-image = $(if $(filter command% environment%,$(origin IMAGE)),env MARK21_IMAGE=$(abspath $(IMAGE)))
 NAME   ?=
 
 .DEFAULT_GOAL := help
@@ -52,7 +54,7 @@ check: image-check ## Format, lints, unit tests, documentation; no machine is st
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --locked --workspace --no-deps --quiet
 
 scenarios: deps build ## Every scenario on booted images (IMAGE=file: on that one)
-	$(SUDO) $(if $(filter command% environment%,$(origin IMAGE)),env MARK21_IMAGE=$(abspath $(IMAGE))) tests/run test
+	$(SUDO) $(on-image) tests/run test
 
 sizes: deps build ## A release's parts against image/size-budget
 	image/build --program $(PROGRAM) --out $(OUT)/image/release.img --root-out $(OUT)/image/root.squashfs
@@ -68,8 +70,8 @@ soak: deps build ## Every scenario with full counts, for hours
 	src/vrrp/fuzz/run 600
 	tests/old-kernel
 
-bench: deps build ## Figures beside ipvsadm, keepalived and nft (NAME=.. for one)
-	$(SUDO) tests/run bench $(NAME)
+bench: deps build ## Figures beside ipvsadm, keepalived and nft (NAME=.. for one; IMAGE=file: of that one)
+	$(SUDO) $(on-image) tests/run bench $(NAME)
 
 clean: ## Remove what was built
 	$(SUDO) rm -rf $(OUT)

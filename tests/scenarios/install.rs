@@ -1,12 +1,14 @@
 //! From a USB stick onto a disk of the box.
 
 use std::fs::File;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::ensure;
 use mark21_lab::director::{ANSWER, BOOT};
 use mark21_lab::ftp::Mode;
 use mark21_lab::qemu::Firmware;
+use mark21_lab::screen::Screen;
 use mark21_lab::topology::{client_address, virtual_ftp};
 use mark21_lab::transfers::every_mode;
 use mark21_lab::vsftpd::Settings;
@@ -15,6 +17,9 @@ use mark21_lab::{Boot, eventually, scenario};
 /// Some 311 MiB are written, and read twice, through an emulated USB port.
 const WRITTEN: Duration = Duration::from_secs(400);
 const SPARE_MIB: u64 = 400;
+/// The lab's own program, which joins a terminal and a socket.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_lab");
+const PASSWORD: &str = "correct horse";
 
 #[test]
 fn a_box_started_from_usb_is_installed_on_its_disk_and_starts_from_that_alone() {
@@ -46,8 +51,23 @@ fn a_box_started_from_usb_is_installed_on_its_disk_and_starts_from_that_alone() 
             ensure!(answer.contains("the box runs from it"), "{answer}");
             Ok(())
         })?;
-        director.port.command("install vda --yes", WRITTEN)?;
+        // As a person at the serial line.
+        let screen = Screen::attach(&director, Path::new(PROGRAM), ANSWER)?;
+        screen.first_password("This box has no password yet.", PASSWORD)?;
+        let asked = "Type yes:";
+        screen.line("install vda")?;
+        screen.wait(asked)?;
+        screen.line("no")?;
+        screen.wait_last(">")?;
+        let begins = "dd if=/dev/vda bs=512 count=2 2> /dev/null | tr -d '\\0' | wc -c";
+        ensure!(director.root(begins)?.trim() == "0", "the disk was touched");
+        screen.fresh()?;
+        screen.line("install vda")?;
+        screen.wait(asked)?;
+        screen.line("yes")?;
+        screen.wait_for("is written and read back", WRITTEN)?;
         lab.step("installed");
+        drop(screen);
         director.power_off();
 
         // The disk's own boot loader, its own slot and its own configuration, and no other disk.
@@ -55,6 +75,11 @@ fn a_box_started_from_usb_is_installed_on_its_disk_and_starts_from_that_alone() 
         let mut director = lab.power_on(&alone)?;
         director.wait_serving()?;
         lab.step("serves from the new disk");
+        // The configuration came along, and so did the password.
+        let screen = Screen::attach(&director, Path::new(PROGRAM), ANSWER)?;
+        screen.wait_for("Password of admin:", BOOT)?;
+        screen.line(PASSWORD)?;
+        screen.wait_last(">")?;
         every_mode(lab, (client_address(1), virtual_ftp()), &Mode::IPV4, None, |_| {})
     });
 }

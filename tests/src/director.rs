@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::agent::Agent;
 use crate::machine::MachinePort;
@@ -36,6 +36,10 @@ pub struct Boot {
     pub configuration: Option<String>,
     /// The text of `extra.nft`, if there is one.
     pub extra: Option<String>,
+    /// The root file system in its slots; `None`: the one of this run ([`root_file_system`]).
+    pub root: Option<PathBuf>,
+    /// CPU microcode in the boot area.
+    pub microcode: Option<PathBuf>,
     /// What starts the machine.
     pub firmware: Firmware,
     /// Seconds that the boot menu waits; none is shown with 0.
@@ -100,6 +104,8 @@ impl Boot {
             number: 1,
             configuration: None,
             extra: None,
+            root: None,
+            microcode: None,
             firmware: Firmware::default(),
             menu: 0,
             memory: 256,
@@ -144,7 +150,7 @@ impl Director {
     /// # Errors
     /// When the disk is not there or QEMU does not start.
     pub fn power_on(wire: &Namespace, directory: &Path, boot: &Boot) -> Result<Self> {
-        let kernel = kernel();
+        let kernel = kernel(boot);
         let firmware = match boot.firmware {
             Firmware::Direct if !kernel.exists() => Firmware::Bios,
             firmware => firmware,
@@ -219,12 +225,17 @@ impl Director {
     /// Restart the machine from inside, with what is not written yet lost.
     ///
     /// # Errors
-    /// When the agent cannot be told.
+    /// When the agent cannot be told, or the machine goes on.
     pub fn reboot(&mut self) -> Result {
         self.agent.wait_ready(BOOT)?;
         self.agent.will_restart()?;
+        // Whatever QEMU has told so far is not about this restart.
+        self.qemu.execute("query-status", json!({}))?;
+        self.agent.send("reboot -f")?;
+        // Until then the old system answers.
+        self.qemu.event("RESET", BOOT)?;
         self.port.has_restarted();
-        self.agent.send("reboot -f")
+        Ok(())
     }
 
     /// What `show server-config` says that vsftpd must carry for this service.
@@ -243,6 +254,15 @@ impl Director {
     /// When it does not succeed.
     pub fn root(&mut self, command: &str) -> Result<String> {
         self.agent.succeed(command, ANSWER)
+    }
+
+    /// The memory in use, KiB: of the kernel, the file systems in memory and every program.
+    ///
+    /// # Errors
+    /// When the agent cannot be asked.
+    pub fn memory_in_use(&mut self) -> Result<u64> {
+        let used = "awk '/^MemTotal/ { all = $2 } /^MemAvailable/ { free = $2 } END { print all - free }' /proc/meminfo";
+        Ok(self.root(used)?.trim().parse()?)
     }
 
     /// Run one of [`Boot::tools`] as root; it must succeed. Gives its output.
@@ -276,7 +296,9 @@ impl Director {
         self.qemu.set_link(segment, up)
     }
 
-    /// What the first serial port has printed so far.
+    /// What the first serial port has printed so far. While somebody is plugged in who reads slower than
+    /// the port writes, QEMU notes the byte that has to wait twice; what he gets, and a
+    /// [`Screen`](crate::screen::Screen) shows, has it once.
     #[must_use]
     pub fn console_log(&self) -> String {
         fs::read(&self.console_log)
@@ -307,7 +329,7 @@ impl Director {
 /// # Errors
 /// When there is no root file system to boot (a skip), or `image/assemble` fails.
 pub fn assemble(directory: &Path, boot: &Boot) -> Result {
-    let root = root_file_system();
+    let root = root_of(boot);
     if !root.exists() {
         return skip(format!("{} is not there: tests/run makes it", root.display()));
     }
@@ -328,6 +350,13 @@ pub fn assemble(directory: &Path, boot: &Boot) -> Result {
         fs::write(&file, text)?;
         command.arg("--extra-nft").arg(file);
     }
+    if let Some(file) = &boot.microcode {
+        command.arg("--microcode").arg(file);
+    }
+    if boot.root.is_some() {
+        // The loader of this run is that of its own root file system.
+        command.env_remove("MARK21_GRUB");
+    }
     run(command, BOOT)?.success().context("image/assemble")?;
     Ok(())
 }
@@ -339,10 +368,14 @@ pub fn root_file_system() -> PathBuf {
     named.unwrap_or_else(|| target_directory().join("lab/test-root.squashfs"))
 }
 
-/// The kernel of that root file system, unpacked: `test-root.kernel/` beside
+fn root_of(boot: &Boot) -> PathBuf {
+    boot.root.clone().unwrap_or_else(root_file_system)
+}
+
+/// The kernel of a boot's root file system, unpacked: `test-root.kernel/` beside
 /// `test-root.squashfs`. Where there is none, machines start by the boot loader.
-fn kernel() -> PathBuf {
-    root_file_system().with_extension("kernel")
+fn kernel(boot: &Boot) -> PathBuf {
+    root_of(boot).with_extension("kernel")
 }
 
 /// The disk image of a boot.

@@ -46,4 +46,14 @@ define MARK21_INSTALL_TARGET_CMDS
 	ln -sf ../bin/mark21 $(TARGET_DIR)/usr/sbin/mark21d
 endef
 
+# The sources that are archived with the licences: without what was built here, which may be
+# gigabytes, and with every crate.
+mark21-legal-info: RSYNC_VCS_EXCLUSIONS += --exclude /target
+
+define MARK21_SAVE_CRATES
+	$(TAR) -C $(MARK21_DIR) --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -czf \
+		$(MARK21_REDIST_SOURCES_DIR)/crates.tar.gz vendor
+endef
+MARK21_POST_LEGAL_INFO_HOOKS += MARK21_SAVE_CRATES
+
 $(eval $(cargo-package))

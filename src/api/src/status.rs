@@ -44,6 +44,15 @@ pub struct Status {
     pub age_ms: u64,
 }
 
+impl Status {
+    /// As it travels. Written here and not where it is asked for, because this crate is compiled for
+    /// speed, and there may be thousands of servers.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("it has a JSON form")
+    }
+}
+
 /// What the box does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -269,7 +278,8 @@ pub struct RealServer {
     pub persistent: u32,
     /// Connections given to it since the kernel has it.
     pub connections: u64,
-    /// The weight that an operator has set for the moment, above the configuration's.
+    /// The weight that an operator has set for the moment, above the configuration's; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_by_hand: Option<u16>,
     /// It takes no new connections, and those that it has go on: by an operator's hand, or
     /// because it has left the configuration.

@@ -299,7 +299,7 @@ pub const TABLES: &[TableDoc] = &[
         form: TableForm::Single,
         what: "The clock.",
         fields: &[
-            may("servers", ADDRESSES, "NTP servers. The clock is set once at the start and only slewed later; without servers it is left alone.").or("[]").at_most(limits::SYSTEM_SERVERS),
+            may("servers", ADDRESSES, "NTP servers. A clock that is behind is set once at the start, and then only slewed; without servers it is left alone.").or("[]").at_most(limits::SYSTEM_SERVERS),
         ],
     },
     TableDoc {

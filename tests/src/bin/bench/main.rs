@@ -2,7 +2,8 @@
 //! machine.
 //!
 //! ```text
-//! bench [NAME..]     tables, changes, memory, boot, rules, ftp, console; all without a name
+//! bench [NAME..]     tables, changes, memory, boot, rules, ftp, console; all without a name.
+//!                    And image, of an image that ships
 //! ```
 //!
 //! Pairs are interleaved, so that a busy host disturbs both alike; a ratio is that of two
@@ -13,6 +14,7 @@ mod changes;
 mod console;
 mod figures;
 mod ftp;
+mod image;
 mod memory;
 mod rules;
 mod tables;
@@ -28,7 +30,7 @@ use mark21_lab::{Lab, Result};
 /// What to measure, in a lab of its own.
 type Bench = fn(&mut Lab) -> Result;
 
-const ALL: [(&str, Bench); 7] = [
+const ALL: [(&str, Bench); 8] = [
     ("tables", tables::bench),
     ("changes", changes::bench),
     ("memory", memory::bench),
@@ -36,7 +38,10 @@ const ALL: [(&str, Bench); 7] = [
     ("rules", traversed::bench),
     ("ftp", ftp::bench),
     ("console", console::bench),
+    (IMAGE, image::bench),
 ];
+/// Only when it is asked for.
+const IMAGE: &str = "image";
 
 fn main() -> ExitCode {
     let done = match enter_lab() {
@@ -57,10 +62,10 @@ fn main() -> ExitCode {
 fn measure() -> Result {
     let names: Vec<String> = env::args().skip(1).collect();
     if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|(known, _)| known != name)) {
-        bail!("{unknown}: there are tables, changes, memory, boot, rules, ftp and console");
+        bail!("{unknown}: there are tables, changes, memory, boot, rules, ftp, console and image");
     }
     for (name, bench) in ALL {
-        if names.is_empty() || names.iter().any(|wanted| wanted == name) {
+        if names.is_empty() && name != IMAGE || names.iter().any(|wanted| wanted == name) {
             println!("## {name}");
             bench(&mut Lab::create(&target_directory().join("lab/bench").join(name))?)?;
             println!();
