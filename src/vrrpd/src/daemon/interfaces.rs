@@ -21,8 +21,8 @@ pub(crate) struct Interfaces {
     by_index: BTreeMap<u32, Interface>,
     /// More than one while what is told is older than what was read: the greatest is the newest.
     by_name: BTreeMap<String, BTreeSet<u32>>,
-    /// Interfaces that we deleted, and whose end is still to be told.
-    deleted: BTreeSet<u32>,
+    /// Interfaces that we deleted, and whose end is still to be told: numbers and names.
+    deleted: Vec<(u32, String)>,
 }
 
 impl Interfaces {
@@ -39,7 +39,7 @@ impl Interfaces {
     pub(crate) fn take(&mut self, event: Event) -> u32 {
         match event {
             // Told before its end, and read after we brought that about.
-            Event::Link(link) if self.deleted.contains(&link.index) => link.index,
+            Event::Link(link) if self.deleted().any(|number| number == link.index) => link.index,
             Event::Link(link) => {
                 let index = link.index;
                 self.forget_name(index);
@@ -53,7 +53,7 @@ impl Interfaces {
                 index
             }
             Event::LinkGone { index } => {
-                self.deleted.remove(&index);
+                self.deleted.retain(|(number, _)| *number != index);
                 self.forget(index);
                 index
             }
@@ -85,20 +85,22 @@ impl Interfaces {
         self.by_index.get(self.by_name.get(name)?.last()?)
     }
 
-    /// Interfaces that we deleted are still to go.
-    pub(crate) fn awaits_an_end(&self) -> bool {
-        !self.deleted.is_empty()
+    /// One of this name, which we deleted, is still to go.
+    pub(crate) fn is_going(&self, name: &str) -> bool {
+        self.deleted.iter().any(|(_, going)| going == name)
     }
 
     /// Interfaces that we deleted, and whose end is still to be told.
     pub(crate) fn deleted(&self) -> impl Iterator<Item = u32> {
-        self.deleted.iter().copied()
+        self.deleted.iter().map(|(number, _)| *number)
     }
 
     /// We delete it: what is told of it from now on is of the past, but for its end.
     pub(crate) fn delete(&mut self, index: u32) {
+        let Some(interface) = self.by_index.get(&index) else { return };
+        let name = interface.link.name.clone();
         self.forget(index);
-        self.deleted.insert(index);
+        self.deleted.push((index, name));
     }
 
     fn forget(&mut self, index: u32) {
@@ -290,9 +292,11 @@ mod tests {
         interfaces.delete(2);
         interfaces.take(Event::Link(link.clone()));
         assert!(interfaces.get(2).is_none() && interfaces.by_name("eth0").is_none());
+        assert!(interfaces.is_going("eth0"));
         interfaces.take(Event::LinkGone { index: 2 });
         interfaces.take(Event::Link(link));
         assert!(interfaces.by_name("eth0").is_some(), "another one with its number");
+        assert!(!interfaces.is_going("eth0"));
     }
 
     #[test]

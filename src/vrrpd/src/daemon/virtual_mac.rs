@@ -41,12 +41,9 @@ pub(crate) struct Changed(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Daemon {
     /// Notes whose is missing. A router waits for its macvlan before it starts; a macvlan waits for
-    /// the end of those before it, one of which may have its name.
+    /// the end of one that had its name.
     pub(crate) fn want_virtual_macs(&mut self) {
         let interfaces = &self.interfaces;
-        if interfaces.awaits_an_end() {
-            return;
-        }
         let is_missing =
             |entry: &Option<Entry>| entry.as_ref().is_some_and(|entry| missing(entry, interfaces).is_some());
         let wanting = self.routers.iter().enumerate().filter(|(_, entry)| is_missing(entry));
@@ -236,9 +233,10 @@ impl Daemon {
 
 /// The interface on which `entry` wants a macvlan that is not there.
 fn missing(entry: &Entry, interfaces: &Interfaces) -> Option<u32> {
-    entry.settings.virtual_mac.as_ref()?;
+    let name = entry.settings.virtual_mac.as_ref()?;
     let lower = interfaces.by_name(&entry.settings.key.interface)?.link.index;
-    interfaces.virtual_mac(&entry.settings, lower).is_none().then_some(lower)
+    let is_missing = interfaces.virtual_mac(&entry.settings, lower).is_none() && !interfaces.is_going(name);
+    is_missing.then_some(lower)
 }
 
 /// When addresses go, or forwarding, the kernel tells the switches within the next second that it has
