@@ -27,5 +27,10 @@ fn main() {
         for argument in ["-T", &script, "--no-eh-frame-hdr", "-z", "pack-relative-relocs", "--strip-all"] {
             println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
         }
+        // Functions of the same code are kept once; lld alone can do it, Rust's own linker where this
+        // is built. The address of a function means nothing in Rust.
+        if is("CARGO_PKG_NAME", "mark21") && is("CARGO_CFG_TARGET_ARCH", "x86_64") {
+            println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
+        }
     }
 }
