@@ -27,9 +27,10 @@ fn main() {
         for argument in ["-T", &script, "--no-eh-frame-hdr", "-z", "pack-relative-relocs", "--strip-all"] {
             println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
         }
-        // Functions of the same code are kept once; lld alone can do it, Rust's own linker where this
-        // is built. The address of a function means nothing in Rust.
-        if is("CARGO_PKG_NAME", "mark21") && is("CARGO_CFG_TARGET_ARCH", "x86_64") {
+        // Functions of the same code are kept once: the address of a function means nothing in Rust.
+        // lld alone can do it, which is Rust's own linker for this one target (x86_64-unknown-linux-gnu).
+        let is_lld = is("CARGO_CFG_TARGET_ARCH", "x86_64") && is("CARGO_CFG_TARGET_ENV", "gnu");
+        if is("CARGO_PKG_NAME", "mark21") && is_lld {
             println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
         }
     }
