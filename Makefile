@@ -68,6 +68,7 @@ soak: deps build ## Every scenario with full counts, for hours
 	$(SUDO) env MARK21_SOAK=1 tests/run test
 	TIMES=20 $(CARGO) test --release --locked -p vrrp
 	src/vrrp/fuzz/run 600
+	tests/old-kernel
 
 bench: deps build ## Figures beside ipvsadm, keepalived and nft (NAME=.. for one; IMAGE=file: of that one)
 	$(SUDO) $(on-image) tests/run bench $(NAME)

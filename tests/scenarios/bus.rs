@@ -69,6 +69,11 @@ fn only_administrators_change_anything_on_either_transport() {
             lab.step(&format!("{socket}: an administrator is let through"));
             unchanged(&mut director, &before)?;
         }
+        // Whom the bus refuses is nothing that an operator's line is written over with.
+        let shown = director.console_log();
+        ensure!(!shown.contains("Rejected"), "{shown}");
+        let kept = director.root("dmesg | grep -c Rejected")?;
+        ensure!(kept.trim() != "0", "nothing is told of those who were refused");
         Ok(())
     });
 }

@@ -18,12 +18,13 @@ use mark21_lab::vsftpd::Settings;
 use mark21_lab::{Boot, Director, Lab, Result, eventually, scenario};
 use sha2::{Digest, Sha256};
 
+use crate::answers;
 use crate::session::{Page, is_of_the_log};
 
 /// The lab's own program, which joins a terminal and a socket.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lab");
 /// One answer of the console under emulation; a commit proves the kernel.
-const SCREEN: Duration = Duration::from_secs(90);
+pub(crate) const SCREEN: Duration = Duration::from_secs(90);
 /// A quarter of a mebibyte at 115200 baud takes 23 s, and the same again where the host is busy.
 const PASTE: Duration = Duration::from_secs(240);
 const PASSWORD: &str = "correct horse";
@@ -55,7 +56,8 @@ fn a_person_brings_a_factory_box_into_service() {
 #[test]
 fn nothing_that_comes_down_the_line_takes_the_console_away() {
     scenario(|lab| {
-        let mut director = lab.boot(&Boot::with_file("single.toml")?)?;
+        let boot = Boot::with_file("single.toml")?;
+        let mut director = lab.boot(&boot)?;
         lab.start_ftp_servers(&Settings::default())?;
         let screen = Screen::attach(&director, Path::new(PROGRAM), SCREEN)?;
         screen.first_password("This box has no password yet.", PASSWORD)?;
@@ -69,10 +71,14 @@ fn nothing_that_comes_down_the_line_takes_the_console_away() {
         screen.command("status", "serving")?;
         lab.step("the prompt outlives mark21d");
         nonsense(&screen)?;
+        answers::to_hands(&screen)?;
+        answers::to_a_program(&mut director)?;
+        lab.step("whatever is refused says what to do next");
         interrupts(&screen, lab)?;
         lab.step("Ctrl-C ends a command and nothing else");
         dropped(&screen)?;
         lab.step("a line that drops in the middle");
+        answers::password_stays(&mut director, boot.configuration.as_deref().unwrap_or_default())?;
         nobody_is_root(&mut director)?;
         log_in_again(&screen)
     });
@@ -81,8 +87,10 @@ fn nothing_that_comes_down_the_line_takes_the_console_away() {
 #[test]
 fn a_paste_is_taken_whole_or_not_at_all() {
     scenario(|lab| {
-        let director = lab.boot(&Boot::with_nothing())?;
+        let mut director = lab.boot(&Boot::with_nothing())?;
         let screen = Screen::attach(&director, Path::new(PROGRAM), SCREEN)?;
+        screen.wait_for("New password:", BOOT)?;
+        answers::shut_before_the_first_password(&mut director)?;
         first_login(&screen)?;
         let text = format!(
             "schema = 1\n{}",
@@ -106,7 +114,7 @@ fn a_paste_is_taken_whole_or_not_at_all() {
         paste(&digest, "4201 lines are the draft now")?;
         lab.step("a right one");
         screen.command("discard", "the draft is forgotten")?;
-        Ok(())
+        answers::factory_reset(&screen)
     });
 }
 
@@ -129,7 +137,7 @@ fn first_login(screen: &Screen) -> Result {
 
 fn setup(screen: &Screen) -> Result {
     screen.line("setup")?;
-    let answers = [
+    screen.answer(&[
         ("Alone, or the first", ""),
         ("host name", ""),
         ("port to the clients", ""),
@@ -141,11 +149,7 @@ fn setup(screen: &Screen) -> Result {
         ("own address there", "10.21.0.1/24"),
         ("real servers' addresses", "10.21.0.11 10.21.0.12"),
         ("announce the virtual address", ""),
-    ];
-    for (question, answer) in answers {
-        screen.wait_asked(question)?;
-        screen.line(answer)?;
-    }
+    ])?;
     screen.wait("commit --confirm 5m, try it, and confirm")?;
     screen.wait("the prefix length is missing")?;
     screen.wait_last(">")
@@ -213,10 +217,13 @@ fn nonsense(screen: &Screen) -> Result {
         ("weight ftp 10.21.0.11 70000", "70000 is not in 0..=65535"),
         ("show server-config web", "there is no service \"web\""),
         ("confirm", "nothing waits for a confirmation"),
-        ("rollback 99", "99"),
-        ("show configuration 99", "99"),
+        ("rollback 99", "known are: "),
+        ("show configuration 99", "known are: "),
         ("delete service web", "there is no service web"),
         ("load /tmp/nothing", "/tmp/nothing"),
+        ("show show", "known are: interfaces"),
+        ("set service scheduler rr", "which service is missing"),
+        ("delete service web", "known are: ftp"),
         ("\"", "a quote is not closed"),
     ];
     for (line, answer) in wrong {
@@ -338,10 +345,7 @@ fn nobody_is_root(director: &mut Director) -> Result {
 fn log_in_again(screen: &Screen) -> Result {
     screen.fresh()?;
     screen.line("exit")?;
-    screen.wait_last("Password of admin:")?;
-    screen.line("wrong horse")?;
-    screen.wait("the password is wrong")?;
-    screen.wait_last("Password of admin:")?;
+    answers::bounded_tries(screen)?;
     screen.line(PASSWORD)?;
     screen.wait("Type a command")?;
     screen.command("log", "a wrong password on the console").map(drop)

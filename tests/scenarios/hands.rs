@@ -62,7 +62,7 @@ fn an_engineer_sees_the_way_and_the_packets() {
         ensure!(packets.len() == 8 && packets.iter().all(is_wanted), "{shown}");
         ensure!(packets[0].contains("tcp S length 0"), "{shown}");
         screen.command("load --usb", "no USB stick with a FAT file system")?;
-        screen.command("capture nothing", "status lists the interfaces")?;
+        screen.command("capture nothing", "known are: outside, inside, eth0, eth1")?;
         screen.command("capture outside --seconds 1000", "invalid value '1000'")?;
         screen.command("capture outside --pcap", "no sight for a terminal")?;
         // A capture that nobody reads any more ends by itself.

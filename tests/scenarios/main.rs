@@ -30,6 +30,7 @@ mod trunk;
 mod watchdog;
 
 // A person at the serial line.
+mod answers;
 mod backup;
 mod console;
 mod hands;

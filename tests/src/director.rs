@@ -296,7 +296,9 @@ impl Director {
         self.qemu.set_link(segment, up)
     }
 
-    /// What the first serial port has printed so far.
+    /// What the first serial port has printed so far. While somebody is plugged in who reads slower than
+    /// the port writes, QEMU notes the byte that has to wait twice; what he gets, and a
+    /// [`Screen`](crate::screen::Screen) shows, has it once.
     #[must_use]
     pub fn console_log(&self) -> String {
         fs::read(&self.console_log)

@@ -64,6 +64,15 @@ impl Screen {
         })
     }
 
+    /// Gives the terminal another size, of which a serial line tells nobody.
+    ///
+    /// # Errors
+    /// When tmux is gone.
+    pub fn resize(&self, columns: u16, rows: u16) -> Result {
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        self.tmux(&["resize-window", "-x", &columns, "-y", &rows]).map(drop)
+    }
+
     /// Gives a box that has no password one, when it asks for it and says `why`.
     ///
     /// # Errors
@@ -173,6 +182,17 @@ impl Screen {
             let is_asked = |last: &str| last.contains(question) && last.ends_with(['?', ']']);
             ensure!(screen.lines().last().is_some_and(is_asked), "the screen is\n{screen}");
             Ok(())
+        })
+    }
+
+    /// Answers questions, each once it is asked.
+    ///
+    /// # Errors
+    /// When one of them does not come in time.
+    pub fn answer(&self, answers: &[(&str, &str)]) -> Result {
+        answers.iter().try_for_each(|(question, answer)| {
+            self.wait_asked(question)?;
+            self.line(answer)
         })
     }
 

@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 mod director;
+pub mod lines;
+pub mod refusal;
 pub mod status;
 pub mod verdict;
 

@@ -269,7 +269,8 @@ pub struct RealServer {
     pub persistent: u32,
     /// Connections given to it since the kernel has it.
     pub connections: u64,
-    /// The weight that an operator has set for the moment, above the configuration's.
+    /// The weight that an operator has set for the moment, above the configuration's; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_by_hand: Option<u16>,
     /// It takes no new connections, and those that it has go on: by an operator's hand, or
     /// because it has left the configuration.

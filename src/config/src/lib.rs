@@ -34,7 +34,7 @@ use toml::de::DeTable;
 pub use finding::{Finding, Findings, Severity};
 pub use forms::{Form, FormError, Spelled};
 pub use model::*;
-pub use whereabouts::line_of;
+pub use whereabouts::Whereabouts;
 
 /// A configuration that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

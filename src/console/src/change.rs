@@ -17,6 +17,8 @@ use crate::{check, client, difference, path};
 const DRAIN: Duration = Duration::from_secs(3600);
 /// Between two looks while it waits.
 const LOOK: Duration = Duration::from_secs(1);
+/// What is said where a text gets the box's own password.
+pub(crate) const KEPT: &str = "\nthe password stays as it is";
 
 /// `set`
 pub(crate) async fn set(session: &Session, words: &[String]) -> Result<Answer, Failure> {
@@ -42,21 +44,26 @@ pub(crate) async fn load(session: &Session, file: &Path) -> Result<Answer, Failu
 /// leaves the box the one that it has.
 pub(crate) async fn begin(session: &Session, text: String, name: &str) -> Result<Answer, Failure> {
     let before = session.drafted_or_running().await?;
-    let with_password = path::password_of(&before.text)
-        .filter(|_| path::password_of(&text).is_none())
-        // What is no TOML is mended first.
-        .and_then(|hash| path::set(&text, &["system", "password", &hash].map(str::to_owned)).ok());
-    let keeps_password = with_password.is_some();
-    let drafted = Drafted { text: with_password.unwrap_or_else(|| text.clone()), ..Drafted::default() };
-    session.draft.write(&Drafted { base: before.base, ..drafted })?;
     let mut answer = judged(&text, name);
-    if keeps_password {
-        answer.text.push_str("\nthe password stays as it is");
-    }
+    let text = match with_password(&text, &before.text) {
+        Some(text) => {
+            answer.text.push_str(KEPT);
+            text
+        }
+        None => text,
+    };
+    session.draft.write(&Drafted { text, base: before.base, ..Drafted::default() })?;
     if before.extra.is_some() || before.host_key.is_some() {
         answer.text.push_str("\nwhat restore had brought besides is no part of it any more");
     }
     Ok(answer)
+}
+
+/// A text from elsewhere without a password gets the one of this box, which would be anybody's without
+/// one; `None` where nothing is to be added. What is no TOML is mended first.
+pub(crate) fn with_password(text: &str, before: &str) -> Option<String> {
+    let hash = path::password_of(before).filter(|_| path::password_of(text).is_none())?;
+    path::set(text, &["system", "password", &hash].map(str::to_owned)).ok()
 }
 
 /// Takes a text as what the draft says now.
@@ -129,7 +136,7 @@ pub(crate) async fn commit(
     how: &How,
     over: bool,
 ) -> Result<Answer, Failure> {
-    let (drafted, name) = match file {
+    let (mut drafted, name) = match file {
         Some(file) => {
             let text = check::read_text(file)?;
             (Drafted { text, ..Drafted::default() }, file.display().to_string())
@@ -148,6 +155,14 @@ pub(crate) async fn commit(
         }
     };
     check::refuse_errors(&name, &drafted.text)?;
+    // A draft has what its author wants in it; a file was written without knowing of the password.
+    let kept = match file {
+        // Where nothing runs there is nothing to keep.
+        Some(_) => with_password(&drafted.text, &session.text(Version::Running).await.unwrap_or_default()),
+        None => None,
+    };
+    let said = if kept.is_some() { KEPT } else { "" };
+    drafted.text = kept.unwrap_or(drafted.text);
     let director = client::director(session.via).await?;
     if let Some(key) = &drafted.host_key {
         director.restore_host_key(key).await.map_err(|error| client::called(&error))?;
@@ -157,7 +172,9 @@ pub(crate) async fn commit(
     if file.is_none() {
         settle(session, how, drafted).await?;
     }
-    Ok(committed_answer(&committed))
+    let mut answer = committed_answer(&committed);
+    answer.text.push_str(said);
+    Ok(answer)
 }
 
 /// After a commit the draft has done its work; one that waits for its confirmation is kept until
@@ -174,10 +191,7 @@ async fn settle(session: &Session, how: &How, drafted: Drafted) -> Result<(), Fa
 /// `confirm`
 pub(crate) async fn confirm(session: &Session) -> Result<Answer, Failure> {
     let director = client::director(session.via).await?;
-    let generation = director.confirm().await.map_err(|error| {
-        let Failure { code, message, .. } = client::called(&error);
-        Failure::new(code, message, "status tells what runs; commit --confirm 5m is what waits for one")
-    })?;
+    let generation = director.confirm().await.map_err(|error| client::called(&error))?;
     if let Some(drafted) = session.draft.read()?
         && drafted.text == session.text(Version::Running).await?
     {
@@ -194,9 +208,17 @@ pub(crate) async fn rollback(
     how: &How,
 ) -> Result<Answer, Failure> {
     let director = client::director(session.via).await?;
-    let answer = director.rollback(generation.unwrap_or(0), options(how, None)).await;
-    let committed: Committed = client::take(answer)?;
-    Ok(committed_answer(&committed))
+    let text = match generation {
+        Some(number) => session.text(Version::Generation(number)).await?,
+        None => String::new(),
+    };
+    let rolled_back = director.rollback(generation.unwrap_or(0), options(how, None)).await;
+    let committed: Committed = client::take(rolled_back)?;
+    let mut answer = committed_answer(&committed);
+    if generation.is_some() && path::password_of(&text).is_none() {
+        answer.text.push_str("\nit has no password: the next login asks for a new one, or password sets it");
+    }
+    Ok(answer)
 }
 
 /// `weight`

@@ -60,8 +60,9 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     // One byte more than is legal, so that the parser still sees that it is too long.
     let limit = limits::TEXT_BYTES as u64 + 1;
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|error| Failure::new(Code::File, format!("{}: {error}", path.display()), "name a file"))?;
+    File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(|error| {
+        let hint = "name a file of this box; load takes a paste as well, or with --usb a stick";
+        Failure::new(Code::File, format!("{}: {error}", path.display()), hint)
+    })?;
     Ok(bytes)
 }

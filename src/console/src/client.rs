@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::time::Duration;
 
-use mark21_api::DirectorProxy;
+use mark21_api::{DirectorProxy, refusal};
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use zbus::connection::Builder;
@@ -106,10 +106,8 @@ pub(crate) fn called(error: &zbus::Error) -> Failure {
         Some((name, text)) if name.starts_with("org.freedesktop.DBus.Error.") => text.to_owned(),
         Some(_) | None => text,
     };
-    match text.split_once("; there are: ") {
-        Some((message, known)) => Failure::new(Code::Failed, message, format!("known are: {known}")),
-        None => Failure::new(Code::Failed, text, "status and log tell more"),
-    }
+    let (message, hint) = refusal::read(&text);
+    Failure::new(Code::Failed, message, hint.unwrap_or("status and log tell more"))
 }
 
 #[cfg(test)]
@@ -124,8 +122,8 @@ mod tests {
 
     #[test]
     fn what_there_is_instead_is_what_to_do_next() {
-        let text = "there is no service \"web\"; there are: ftp, mail";
-        let failure = called(&zbus::Error::from(zbus::fdo::Error::InvalidArgs(text.into())));
+        let text = refusal::written("there is no service \"web\"", "known are: ftp, mail");
+        let failure = called(&zbus::Error::from(zbus::fdo::Error::InvalidArgs(text)));
         assert_eq!(failure.message, "there is no service \"web\"");
         assert_eq!(failure.hint, "known are: ftp, mail");
     }

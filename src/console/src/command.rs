@@ -59,8 +59,10 @@ pub(crate) struct Line {
     pub(crate) command: Command,
 }
 
-/// What can be asked of the box.
+/// What can be asked of the box. Of each command only the one that is given is made whole: most of a
+/// short command's start went into the others.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Show what the box does, and what is wrong with it.
     Status,
@@ -79,12 +81,14 @@ pub(crate) enum Command {
     Verify,
 
     /// Set a field in the draft: set service ftp scheduler rr.
+    #[command(override_usage = "set PATH VALUE, as in: set service ftp scheduler rr")]
     Set {
         /// The path, word by word, then the value; a list takes several values.
-        #[arg(required = true, num_args = 2.., allow_hyphen_values = true)]
+        #[arg(required = true, allow_hyphen_values = true)]
         words: Vec<String>,
     },
     /// Delete a field or a table from the draft.
+    #[command(override_usage = "delete PATH, as in: delete service ftp real_server 10.0.0.11")]
     Delete {
         /// The path, word by word.
         #[arg(required = true)]
@@ -111,7 +115,7 @@ pub(crate) enum Command {
     },
     /// Check the draft or a file, changing nothing.
     Check {
-        /// The file; without it the draft, or /config/mark21.toml.
+        /// The file; without it the draft, /config/mark21.toml, or what runs.
         file: Option<PathBuf>,
     },
     /// Show what applying the draft or a file would change.
@@ -266,7 +270,7 @@ impl Command {
     }
 }
 
-/// How a commit is made.
+// How a commit is made. What several commands have says nothing to clap, which would take it for theirs.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct How {
     /// Go back unless `confirm` comes within this time: 10s-24h.
@@ -280,7 +284,7 @@ pub(crate) struct How {
     pub(crate) at_reboot: bool,
 }
 
-/// A stick in place of the line.
+// A stick in place of the line.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Stick {
     /// A file of a USB stick with FAT instead; without a name, lists them.
@@ -288,7 +292,7 @@ pub(crate) struct Stick {
     pub(crate) usb: Option<String>,
 }
 
-/// Which real server.
+// Which real server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Whom {
     /// The service's name.

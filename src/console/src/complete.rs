@@ -88,7 +88,8 @@ pub(crate) fn for_tab(line: &str, names: &Names) -> (usize, Vec<String>) {
 }
 
 fn in_the_commands(before: &str, words: &[&str], names: &Names) -> Vec<Candidate> {
-    let line = Line::command();
+    let mut line = Line::command();
+    line.build();
     let mut command = &line;
     let mut positional: Vec<&str> = Vec::new();
     let mut option = None;
@@ -118,7 +119,7 @@ fn in_the_commands(before: &str, words: &[&str], names: &Names) -> Vec<Candidate
         all.push(kind(option));
         return all;
     }
-    let inner = command.get_subcommands();
+    let inner = command.get_subcommands().filter(|inner| inner.get_name() != "help");
     all.extend(inner.map(|inner| Candidate::new(inner.get_name(), help(inner.get_about()))));
     if words.is_empty() {
         all.push(Candidate::new("help", "Say what a command does"));
@@ -131,7 +132,10 @@ fn in_the_commands(before: &str, words: &[&str], names: &Names) -> Vec<Candidate
         all.extend(if known.is_empty() { vec![kind(argument)] } else { known });
     }
     if !command.has_subcommands() {
-        let left = command.get_opts().filter(|argument| !words.iter().any(|word| is_named(argument, word)));
+        let left = command.get_arguments().filter(|argument| {
+            let is_everywhere = argument.is_global_set() || argument.get_id() == "help";
+            !argument.is_positional() && !is_everywhere && !words.iter().any(|word| is_named(argument, word))
+        });
         let left = left.filter_map(|argument| {
             Some(Candidate::new(format!("--{}", argument.get_long()?), help(argument.get_help())))
         });
@@ -200,6 +204,10 @@ fn in_the_file(words: &[&str], names: &Names, purpose: Purpose) -> Vec<Candidate
     let owned: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let Ok(path) = Path::read(&owned) else { return Vec::new() };
     if let Some(field) = path.field {
+        let most = if purpose == Purpose::Delete { 0 } else { 1 };
+        if path.values.len() > most && !(purpose == Purpose::Set && field.shape() == Shape::List) {
+            return Vec::new();
+        }
         let is_whole = purpose == Purpose::Delete || !path.values.is_empty();
         let mut all = if is_whole { vec![Candidate::enter()] } else { Vec::new() };
         if purpose == Purpose::Set && (path.values.is_empty() || field.shape() == Shape::List) {
@@ -262,11 +270,30 @@ fn help(text: Option<&clap::builder::StyledStr>) -> String {
     text.map(ToString::to_string).unwrap_or_default()
 }
 
-/// What `?` prints: a candidate a line, and what it is in as many of this many columns as it takes.
-pub(crate) fn listing(all: &[Candidate], columns: usize) -> String {
+/// What `?` prints: what may stand at the end of a line, or which of its words is wrong.
+pub(crate) fn answer(line: &str, names: &Names, columns: usize) -> String {
+    let (start, mut all) = at(line, names);
     if all.is_empty() {
-        return "nothing can stand here: a word before it is wrong, or one too many".to_owned();
+        // What is begun there is none of what there is.
+        all = at(line.get(..start).unwrap_or_default(), names).1;
     }
+    if all.is_empty() { wrong(line) } else { listing(&all, columns) }
+}
+
+/// Why nothing may stand at the end of a line.
+fn wrong(line: &str) -> String {
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let failure = match words.split_first() {
+        Some((first, path)) if ["set", "delete"].iter().any(|name| is_short_for(first, name)) => {
+            Path::read(path).err()
+        }
+        _ => lines::read(Ok(line)).err(),
+    };
+    failure.map_or_else(|| "the line is whole, and takes no more".to_owned(), |failure| failure.to_string())
+}
+
+/// A candidate a line, and what it is in as many of this many columns as it takes.
+fn listing(all: &[Candidate], columns: usize) -> String {
     let width = all.iter().map(|candidate| candidate.text.chars().count()).max().unwrap_or(0).min(24);
     let lines = all.iter().map(|Candidate { text, what }| {
         // One less: a terminal breaks the line behind its last column.
@@ -345,6 +372,23 @@ mod tests {
         ];
         for (line, wanted) in cases {
             assert_eq!(for_tab(line, &names()).1, wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_may_stand_it_is_told_why() {
+        let cases = [
+            ("show xy", "  interfaces "),
+            ("show xyzzy ", "there is no command \"show xyzzy\""),
+            ("set servce ", "there is no \"servce\" in the file"),
+            ("set service ftp scheduler rr wlc ", "takes no more"),
+            ("status more ", "unexpected argument 'more'"),
+            ("drain mail", "  ftp  "),
+            ("xyzzy ", "there is no command \"xyzzy\""),
+        ];
+        for (line, wanted) in cases {
+            let shown = answer(line, &names(), 80);
+            assert!(shown.contains(wanted), "{line}?\n{shown}");
         }
     }
 

@@ -76,7 +76,7 @@ fn edit(area: &mut TextArea<'_>, before: &str) -> Result<Left, Failure> {
                     break;
                 }
                 (KeyCode::Char('l'), true) => {
-                    screen.clear()?;
+                    screen.redraw()?;
                     break;
                 }
                 _ => {

@@ -41,6 +41,8 @@ mod ssh;
 mod store;
 mod terminal;
 mod top;
+#[cfg(test)]
+mod walk;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use crate::{editor, foreign, password, probe, prompt, render, setup, terminal, t
 const START_PATIENCE: Duration = Duration::from_secs(15);
 /// Longest line taken; a longer one is refused whole.
 const LINE_BYTES: usize = 4096;
+const HELP: &str = "type help for the commands";
 
 /// How an answer is printed.
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +68,13 @@ pub(crate) fn once(command: &Command, form: Form, via: Via) -> ExitCode {
 pub(crate) fn console(greeting: Greeting) -> ExitCode {
     let is_terminal = terminal::is_interactive();
     if is_terminal && let Err(error) = client::heed_interrupts() {
-        eprintln!("error: signals: {error}");
-        return Code::Failed.into();
+        let failure =
+            Failure::new(Code::Failed, format!("signals: {error}"), "leave the console and come again");
+        eprintln!("{failure}");
+        return failure.code.into();
     }
+    // What is typed while a command runs is shown at the next prompt, and not twice.
+    let _silent = is_terminal.then(terminal::silent);
     let asker = if is_terminal { Asker::Person } else { Asker::Program };
     let session = Session::new(Via::Socket, asker);
     let headline = match greeting {
@@ -195,7 +201,7 @@ pub(crate) fn read(line: Result<&str, Failure>) -> Result<Option<Line>, Failure>
 fn refused(error: &clap::Error, first: &str) -> Failure {
     let text = error.render().to_string();
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Failure::new(Code::Done, text.trim_end(), "");
+        return Failure::help(&text);
     }
     if let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) =
         (error.kind(), error.get(ContextKind::InvalidSubcommand))
@@ -205,23 +211,69 @@ fn refused(error: &clap::Error, first: &str) -> Failure {
     // What is missing, and what may stand there, comes in lines of its own behind the first.
     let message: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
     let message = message.join(" ");
-    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
-    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
-    let hint = match (tip, usage) {
-        (Some(tip), _) => tip.to_owned(),
-        (None, Some(usage)) => format!("it goes: {usage}"),
-        (None, None) => format!("{first} --help tells how it goes"),
+    let (message, reason) = message.trim_start_matches("error: ").rsplit_once(": ").unwrap_or((&message, ""));
+    let message = match reason {
+        "" => message.to_owned(),
+        // What the standard library says of a number is of use to nobody else.
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            format!("{message}: it is no whole number")
+        }
+        reason => format!("{message}: {reason}"),
     };
-    Failure::new(Code::Usage, message.trim_start_matches("error: "), hint)
+    Failure::new(Code::Usage, message, how_it_goes(error, &text, first))
+}
+
+/// The similar word, the line as it should be, or what the value is.
+fn how_it_goes(error: &clap::Error, text: &str, first: &str) -> String {
+    let mut line = Line::command();
+    line.build();
+    let command = line.get_subcommands().find(|command| command.get_name().starts_with(first));
+    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: a similar"));
+    if let Some(tip) = tip {
+        return format!("a similar{tip}");
+    }
+    if let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg)
+        && matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue)
+        && let Some(what) = command.and_then(|command| wanted(command, wrong))
+    {
+        return format!("wanted: {what}");
+    }
+    match text.lines().find_map(|line| line.strip_prefix("Usage: ")) {
+        Some(usage) if !usage.starts_with("mark21 ") => format!("it goes: {}", with_options(usage, &line)),
+        Some(_) => HELP.to_owned(),
+        None => format!("{first} --help tells how it goes"),
+    }
+}
+
+/// A command's usage with its own options by their names.
+fn with_options(usage: &str, line: &clap::Command) -> String {
+    let mut command = line;
+    for word in usage.split(' ') {
+        let Some(inner) = command.find_subcommand(word) else { break };
+        command = inner;
+    }
+    let is_everywhere = |option: &&clap::Arg| ["json", "help"].contains(&option.get_id().as_str());
+    let options = command.get_arguments().filter(|argument| !argument.is_positional());
+    let options = options.filter(|option| !is_everywhere(option)).map(|option| format!("[{option}] "));
+    let options: Vec<String> = options.collect();
+    usage.replace("[OPTIONS]", options.concat().trim_end()).trim_end().replace("  ", " ")
+}
+
+/// What an argument is, by the command's own help.
+fn wanted(command: &clap::Command, argument: &str) -> Option<String> {
+    let below = || command.get_subcommands().find_map(|below| wanted(below, argument));
+    let known = command.get_arguments().find(|known| known.to_string() == argument);
+    known.and_then(|known| Some(known.get_help()?.to_string())).or_else(below)
 }
 
 /// A word that is no command, or the beginning of several.
 fn unknown(word: &str, first: &str, similar: Option<&ContextValue>) -> Failure {
-    let line = Line::command();
-    let above = line.find_subcommand(first).filter(|_| word != first).unwrap_or(&line);
-    let all = || above.get_subcommands().map(clap::Command::get_name);
+    let mut line = Line::command();
+    line.build();
+    let above = line.find_subcommand(first);
+    let all = || above.unwrap_or(&line).get_subcommands().map(clap::Command::get_name);
     let begun: Vec<&str> = all().filter(|name| name.starts_with(word)).collect();
-    let shown = if word == first { word.to_owned() } else { format!("{first} {word}") };
+    let shown = if above.is_none() { word.to_owned() } else { format!("{first} {word}") };
     if begun.len() > 1 {
         let message = format!("{shown:?} is short for several commands");
         return Failure::new(Code::Usage, message, format!("which of them: {}", begun.join(", ")));
@@ -231,16 +283,16 @@ fn unknown(word: &str, first: &str, similar: Option<&ContextValue>) -> Failure {
         Some(ContextValue::String(name)) => all().filter(|known| known == name).collect(),
         Some(_) | None => Vec::new(),
     };
-    let hint = match (similar.is_empty(), word == first) {
+    let hint = match (similar.is_empty(), above) {
         (false, _) => format!("similar: {}", similar.join(", ")),
-        (true, true) => "type help for the commands".to_owned(),
-        (true, false) => format!("known are: {}", all().collect::<Vec<_>>().join(", ")),
+        (true, None) => HELP.to_owned(),
+        (true, Some(_)) => format!("known are: {}", all().collect::<Vec<_>>().join(", ")),
     };
     Failure::new(Code::Usage, format!("there is no command {shown:?}"), hint)
 }
 
 fn usage(message: String) -> Failure {
-    Failure::new(Code::Usage, message, "type help for the commands")
+    Failure::new(Code::Usage, message, HELP)
 }
 
 fn print_for_a_person(result: &Result<Answer, Failure>) -> io::Result<()> {
@@ -277,11 +329,16 @@ fn run_for_a_program(command: &Command, session: &Session) -> Result<Answer, Fai
     }
 }
 
+/// Whether a command was carried out before.
+static BEGUN: AtomicBool = AtomicBool::new(false);
+
 fn interruptibly(answer: impl Future<Output = Result<Answer, Failure>>) -> Result<Answer, Failure> {
     client::wait_for(async {
         let Ok(mut interrupts) = signal(SignalKind::interrupt()) else { return answer.await };
         // One that came between two commands is told of only now, and was for neither.
-        let _ = tokio::time::timeout(Duration::from_millis(1), interrupts.recv()).await;
+        if BEGUN.swap(true, Ordering::Relaxed) {
+            let _ = tokio::time::timeout(Duration::from_millis(1), interrupts.recv()).await;
+        }
         tokio::select! {
             answer = answer => answer,
             _ = interrupts.recv() => Err(Failure::new(
@@ -344,7 +401,12 @@ mod tests {
         let cases = [
             ("traceroute", "not provided: <HOST>", "it goes: traceroute"),
             ("drain ftp", "not provided: <SERVER>", "it goes: drain"),
-            ("log -n many", "invalid value 'many'", "log --help"),
+            ("log -n many", "'--lines <LINES>': it is no whole number", "wanted: How many lines"),
+            ("commit --confirm", "a value is required", "10s-24h"),
+            ("log 20", "unexpected argument '20'", "it goes: log [--lines <LINES>]"),
+            ("show show", "there is no command \"show show\"", "known are: interfaces, services"),
+            ("show configuration -1", "unexpected argument '-1'", "it goes: show configuration"),
+            ("-1", "unexpected argument '-1'", "type help"),
             ("show firewool", "there is no command \"show firewool\"", "similar: firewall"),
             ("show xyzzy", "there is no command \"show xyzzy\"", "known are: interfaces, services"),
             ("stauts", "there is no command \"stauts\"", "similar: status, setup"),

@@ -37,6 +37,8 @@ const TRIES: u32 = 3;
 const AFTER_ONE: Duration = Duration::from_secs(2);
 /// After the last one.
 const AFTER_ALL: Duration = Duration::from_secs(30);
+/// What is to be done about a program or a user that every firmware has.
+const NOT_WHOLE: &str = "the firmware is not whole; write it anew";
 /// How long a box may take to start until it is greeted all the same.
 const START: Duration = Duration::from_secs(60);
 
@@ -46,6 +48,9 @@ pub(crate) fn console() -> ExitCode {
         return refuse(&failure);
     }
     let session = Session::new(Via::Socket, Asker::Person);
+    // What is typed before it is asked for is not shown: it may be a password. The console goes on
+    // with a silent terminal, a shell does not.
+    let silent = terminal::silent();
     terminal::probe();
     println!("\nMark21. {}", wait_until_started(&session));
     let user = match user() {
@@ -59,13 +64,16 @@ pub(crate) fn console() -> ExitCode {
             enter(hash)
         }
         Some(hash) => enter(hash),
-        None => first_password(&session),
+        None => first_password(&session).map_err(|failure| refuse(&failure)),
     };
     match entered {
         // A box without a password has just got one: whoever gave it starts at the prompt.
-        Ok(()) if wants_shell && user.hash.is_some() => refuse(&shell::become_one()),
+        Ok(()) if wants_shell && user.hash.is_some() => {
+            drop(silent);
+            refuse(&shell::become_one())
+        }
         Ok(()) => become_user(&user, &["console", "--greeted"]),
-        Err(failure) => refuse(&failure),
+        Err(code) => code,
     }
 }
 
@@ -80,7 +88,7 @@ pub(crate) fn machine_port() -> ExitCode {
             (Some(given), Ok(User { hash: Some(hash), .. })) if !password::is_right(given, &hash) => {
                 note("a wrong password on the machine port");
                 thread::sleep(AFTER_ONE);
-                Failure::new(Code::Differs, "the password is wrong", "")
+                Failure::new(Code::Differs, "the password is wrong", "say: login PASSWORD")
             }
             (Some(_), Ok(user @ User { hash: Some(_), .. })) => return become_user(&user, &["machine-port"]),
             (Some(_), Ok(User { hash: None, .. })) => {
@@ -134,13 +142,8 @@ fn user() -> Result<User, Failure> {
         fs::read_to_string(Path::new(path))
             .map_err(|error| Failure::new(Code::File, format!("{path}: {error}"), "start the box anew"))
     };
-    read_user(&read("/etc/passwd")?, &read(SHADOW)?).ok_or_else(|| {
-        Failure::new(
-            Code::File,
-            format!("there is no user {USER}"),
-            "the firmware is not whole; write it anew",
-        )
-    })
+    read_user(&read("/etc/passwd")?, &read(SHADOW)?)
+        .ok_or_else(|| Failure::new(Code::File, format!("there is no user {USER}"), NOT_WHOLE))
 }
 
 /// Out of passwd(5) and shadow(5).
@@ -155,9 +158,8 @@ fn read_user(passwd: &str, shadow: &str) -> Option<User> {
     Some(User { uid: number(2)?, gid: number(3)?, hash })
 }
 
-fn enter(hash: &str) -> Result<(), Failure> {
-    let gone = |_| Failure::new(Code::Differs, "nobody is there", "");
-    let _silent = terminal::silent();
+fn enter(hash: &str) -> Result<(), ExitCode> {
+    let gone = |_| refuse(&Failure::new(Code::Differs, "nobody is there", "press Enter to be asked again"));
     for _ in 0..TRIES {
         let given = terminal::ask_secret(&format!("Password of {USER}: ")).map_err(gone)?;
         if password::is_right(&given, hash) {
@@ -167,9 +169,10 @@ fn enter(hash: &str) -> Result<(), Failure> {
         thread::sleep(AFTER_ONE);
         println!("error: the password is wrong");
     }
-    println!("hint: who has lost it restarts the box and takes Rescue from the boot menu, on this line");
+    let lost = "who has lost it restarts the box and takes Rescue from the boot menu, on this line";
+    let code = refuse(&Failure::new(Code::Differs, format!("{TRIES} wrong passwords"), lost));
     thread::sleep(AFTER_ALL);
-    Err(Failure::new(Code::Differs, format!("{TRIES} wrong passwords"), ""))
+    Err(code)
 }
 
 /// A box that has no password gets one before it opens, and keeps it.
@@ -183,11 +186,14 @@ fn first_password(session: &Session) -> Result<(), Failure> {
     );
     let hash = password::ask_new()?;
     match wait_for(keep(session, &hash)) {
-        Ok(generation) => println!("It is kept as generation {generation}."),
+        Ok(generation) => {
+            let next = if generation == 1 { " Now: setup asks what a director needs." } else { "" };
+            println!("It is kept as generation {generation}.{next}");
+        }
         // Who has come so far has the box in his hands; to shut him out would help nobody.
         Err(failure) => {
             println!("{failure}");
-            println!("hint: it could not be kept, and is asked for again; the command password sets it");
+            println!("The password could not be kept, and is asked for again. password sets it.");
         }
     }
     Ok(())
@@ -209,7 +215,7 @@ async fn keep(session: &Session, hash: &str) -> Result<u32, Failure> {
 /// Gives everything up that root has, and runs another face of the program in this one's place.
 fn become_user(user: &User, arguments: &[&str]) -> ExitCode {
     if let Err(error) = rustix::thread::set_no_new_privs(true) {
-        return refuse(&Failure::new(Code::Failed, format!("no_new_privs: {error}"), ""));
+        return refuse(&Failure::new(Code::Failed, format!("no_new_privs: {error}"), NOT_WHOLE));
     }
     note(&format!("{USER} has logged in: {}", arguments.first().unwrap_or(&"")));
     let error = match std::env::current_exe() {
@@ -224,7 +230,7 @@ fn become_user(user: &User, arguments: &[&str]) -> ExitCode {
             .exec(),
         Err(error) => error,
     };
-    refuse(&Failure::new(Code::Failed, format!("mark21 itself: {error}"), ""))
+    refuse(&Failure::new(Code::Failed, format!("mark21 itself: {error}"), NOT_WHOLE))
 }
 
 /// Into the supervisor's log, or where that is away into the kernel's.

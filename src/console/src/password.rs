@@ -34,7 +34,8 @@ pub(crate) fn run(session: &Session) -> Result<Answer, Failure> {
 /// # Errors
 /// Nobody is there any more.
 pub(crate) fn ask_new() -> Result<String, Failure> {
-    let given_up = |_| Failure::new(Code::Differs, "given up; the password is as it was", "");
+    let given_up =
+        |_| Failure::new(Code::Differs, "given up; the password is as it was", "password asks for it again");
     let _silent = terminal::silent();
     loop {
         let first = terminal::ask_secret("New password: ").map_err(given_up)?;
@@ -55,7 +56,8 @@ pub(crate) fn ask_new() -> Result<String, Failure> {
 /// # Errors
 /// The kernel has no random numbers, which it has from early on.
 fn hash(password: &str) -> Result<String, Failure> {
-    let failure = |error: &dyn std::fmt::Display| Failure::new(Code::Failed, format!("hash: {error}"), "");
+    let failure =
+        |error: &dyn std::fmt::Display| Failure::new(Code::Failed, format!("hash: {error}"), "try once more");
     let mut salt = [0; SALT];
     getrandom(&mut salt, GetRandomFlags::empty()).map_err(|error| failure(&error))?;
     let params = Params::new(ROUNDS).map_err(|error| failure(&error))?;

@@ -126,8 +126,7 @@ fn lines(input: &mut impl BufRead, end: End) -> Result<Vec<u8>, Failure> {
 fn paste() -> Result<Vec<u8>, Failure> {
     let without = [LocalModes::ICANON, LocalModes::ECHO, LocalModes::ISIG];
     // The line is told to wait where the reader is slow.
-    let _mode = Mode::set(&without, InputModes::IXOFF)
-        .map_err(|error| Failure::new(Code::Failed, format!("the terminal: {error}"), ""))?;
+    let _mode = Mode::set(&without, InputModes::IXOFF).map_err(|error| terminal::gone(&error))?;
     let mut all: Vec<u8> = Vec::new();
     let mut buffer = [0; 4096];
     let mut is_too_long = false;
@@ -138,7 +137,7 @@ fn paste() -> Result<Vec<u8>, Failure> {
         let length = rustix::io::read(rustix::stdio::stdin(), &mut buffer).unwrap_or(0);
         let part = buffer.get(..length).unwrap_or_default();
         if part.is_empty() || part.contains(&3) {
-            return Err(Failure::new(Code::Differs, "given up; the draft is as it was", ""));
+            return Err(terminal::given_up());
         }
         all.extend_from_slice(part);
         let has_ended = ends(&all, length);

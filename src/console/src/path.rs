@@ -58,6 +58,12 @@ impl Path {
                 path.values.extend(words.by_ref());
             } else {
                 let known: Vec<&str> = here.keys().collect();
+                // `service scheduler rr`: the word that should have been a name is in the name's place.
+                if let Some(Step { table, entry: Some(entry) }) = path.steps.last()
+                    && known.contains(&entry.as_str())
+                {
+                    return Err(unnamed(table));
+                }
                 let place = if here.path.is_empty() { "the file" } else { here.path };
                 let message = format!("there is no {word:?} in {place}");
                 return Err(Failure::new(Code::Usage, message, format!("known are: {}", known.join(", "))));
@@ -83,6 +89,11 @@ fn top() -> &'static TableDoc {
 pub(crate) fn set(text: &str, words: &[String]) -> Result<String, Failure> {
     let path = Path::read(words)?;
     let Some(field) = path.field else {
+        if let Some(Step { table, entry: None }) = path.steps.last()
+            && matches!(table.form, TableForm::Many { .. })
+        {
+            return Err(unnamed(table));
+        }
         let known: Vec<&str> = path.table().keys().collect();
         return Err(usage("the words name no field", format!("known are: {}", known.join(", "))));
     };
@@ -126,7 +137,7 @@ pub(crate) fn delete(text: &str, words: &[String]) -> Result<String, Failure> {
         (None, Some(Step { table: doc, entry: None })) => table.remove(doc.key()).is_some(),
         (None, Some(step @ Step { table: doc, entry: Some(entry) })) => {
             let entries = entries(table, step)?;
-            let position = find(entries, doc, entry).ok_or_else(|| absent(doc, entry))?;
+            let position = find(entries, doc, entry).ok_or_else(|| absent(doc, entry, entries))?;
             entries.remove(position);
             let is_empty = entries.is_empty();
             if is_empty {
@@ -162,8 +173,12 @@ pub(crate) fn entries_of(text: &str, steps: &[Step]) -> Vec<String> {
         }
     }
     let Some(Item::ArrayOfTables(entries)) = table.get(last.table.key()) else { return Vec::new() };
+    names(last.table, entries)
+}
+
+fn names(table: &TableDoc, entries: &ArrayOfTables) -> Vec<String> {
     let name = |(index, entry): (usize, &Table)| {
-        naming(last.table)
+        naming(table)
             .and_then(|key| texts(entry.get(key)?).into_iter().next())
             .unwrap_or_else(|| (index + 1).to_string())
     };
@@ -185,7 +200,7 @@ fn enter<'t>(
     let key = step.table.key();
     if above.get(key).is_none() {
         if missing == Missing::Refuse {
-            return Err(usage(format!("there is no {} in the draft", step.table.path), ""));
+            return Err(nothing_of(step.table));
         }
         above.insert(
             key,
@@ -198,7 +213,7 @@ fn enter<'t>(
     }
     let Some(entry) = &step.entry else {
         if matches!(step.table.form, TableForm::Many { .. }) {
-            return Err(usage(format!("which {key} is missing"), format!("as in: {}", example(step.table))));
+            return Err(unnamed(step.table));
         }
         let inner = above.get_mut(key).and_then(Item::as_table_like_mut);
         return inner.ok_or_else(|| usage(format!("{key} is no table in the draft"), "mend it with edit"));
@@ -206,19 +221,20 @@ fn enter<'t>(
     let entries = entries(above, step)?;
     let position = match (find(entries, step.table, entry), missing) {
         (Some(position), _) => position,
-        (None, Missing::Refuse) => return Err(absent(step.table, entry)),
+        (None, Missing::Refuse) => return Err(absent(step.table, entry, entries)),
         (None, Missing::Make) => {
             entries.push(new_entry(entries.len(), step.table, entry)?);
             entries.len() - 1
         }
     };
-    let inner = entries.get_mut(position).ok_or_else(|| absent(step.table, entry))?;
+    let inner = entries.get_mut(position).expect("it was found, or was put there");
     Ok(inner)
 }
 
 fn entries<'t>(above: &'t mut dyn TableLike, step: &Step) -> Result<&'t mut ArrayOfTables, Failure> {
     let key = step.table.key();
-    above.get_mut(key).and_then(Item::as_array_of_tables_mut).ok_or_else(|| {
+    let item = above.get_mut(key).ok_or_else(|| nothing_of(step.table))?;
+    item.as_array_of_tables_mut().ok_or_else(|| {
         usage(format!("{key} is not written as [[{}]]", step.table.path), "change it with edit")
     })
 }
@@ -254,7 +270,10 @@ fn new_entry(present: usize, table: &TableDoc, entry: &str) -> Result<Table, Fai
     let number = entry.parse::<usize>().ok();
     let mut new = Table::new();
     match (naming(table), number) {
-        (Some(_), Some(_)) => return Err(absent(table, entry)),
+        (Some(_), Some(_)) => {
+            let hint = format!("as in: {}", example(table));
+            return Err(usage(format!("there is no {} {entry}", table.key()), hint));
+        }
         (None, number) if number != Some(present + 1) => {
             let hint = format!("they are called by number; the next one is {}", present + 1);
             return Err(usage(format!("there is no {} {entry}", table.path), hint));
@@ -329,8 +348,18 @@ fn read(text: &str) -> Result<DocumentMut, Failure> {
     })
 }
 
-fn absent(table: &TableDoc, entry: &str) -> Failure {
-    usage(format!("there is no {} {entry}", table.path), format!("as in: {}", example(table)))
+/// An entry that is not there, and those that are.
+fn absent(table: &TableDoc, entry: &str, entries: &ArrayOfTables) -> Failure {
+    let hint = format!("known are: {}", names(table, entries).join(", "));
+    usage(format!("there is no {} {entry}", table.key()), hint)
+}
+
+fn nothing_of(table: &TableDoc) -> Failure {
+    usage(format!("there is no {} in the draft", table.key()), "show configuration draft shows what is")
+}
+
+fn unnamed(table: &TableDoc) -> Failure {
+    usage(format!("which {} is missing", table.key()), format!("as in: {}", example(table)))
 }
 
 fn example(table: &TableDoc) -> &'static str {
@@ -338,7 +367,11 @@ fn example(table: &TableDoc) -> &'static str {
         "route" => "route default via 192.0.2.254",
         "service" => "service ftp scheduler wlc",
         "service.real_server" => "service ftp real_server 10.0.0.11 weight 2",
-        "egress" | "allow" => "egress 1 protocols udp/53 udp/123",
+        "egress" => "egress 1 protocols udp/53 udp/123",
+        "allow" => "allow 1 protocols tcp/22",
+        "virtual_router" => "virtual_router outside priority 200",
+        "sync_group" => "sync_group director members outside inside",
+        "syslog" => "syslog 1 address 192.0.2.9",
         _ => "interface outside device eth0",
     }
 }

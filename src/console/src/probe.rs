@@ -115,10 +115,7 @@ pub(crate) async fn capture(
     }
     let director = client::director(session.via).await?;
     let started = director.start_capture(interface, options).await;
-    let number = started.map_err(|error| {
-        let Failure { code, message, .. } = client::called(&error);
-        Failure::new(code, message, "status lists the interfaces")
-    })?;
+    let number = started.map_err(|error| client::called(&error))?;
     let mut shown = Shown::new(session);
     if is_file {
         write(&PCAP_HEADER)?;
@@ -186,7 +183,7 @@ fn write(bytes: &[u8]) -> Result<(), Failure> {
 }
 
 fn gone(error: &io::Error) -> Failure {
-    Failure::new(Code::Failed, format!("the output: {error}"), "")
+    Failure::new(Code::Failed, format!("the output: {error}"), "is there a reader at its other end?")
 }
 
 /// `struct pcap_file_header` (pcap-savefile(5)): version 2.4, little-endian, microseconds, Ethernet.

@@ -55,8 +55,9 @@ pub(crate) fn run(session: &Session) -> ExitCode {
     match converse(session) {
         Ok(()) => Code::Done.into(),
         Err(error) => {
-            eprintln!("error: the terminal: {error}");
-            Code::Failed.into()
+            let failure = Failure::new(Code::Failed, format!("the terminal: {error}"), "plug in again");
+            eprintln!("{failure}");
+            failure.code.into()
         }
     }
 }
@@ -87,8 +88,7 @@ fn converse(session: &Session) -> rustyline::Result<()> {
         if let Some((line, place)) = question.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let (before, after) = line.split_at_checked(place).unwrap_or((&line, ""));
             if let Some(assistant) = editor.helper() {
-                let (_, all) = complete::at(before, assistant.names());
-                terminal::page(&complete::listing(&all, terminal::size().0.into()))?;
+                terminal::page(&complete::answer(before, assistant.names(), terminal::size().0.into()))?;
             }
             typed = (before.to_owned(), after.to_owned());
             continue;

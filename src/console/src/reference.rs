@@ -4,15 +4,13 @@ use std::fmt::Write as _;
 
 use clap::{Command, CommandFactory};
 
+use crate::answer::COLUMNS;
 use crate::command::Line;
-
-/// Columns of a terminal that is as old as serial lines.
-const COLUMNS: usize = 80;
 
 const HEAD: &str = include_str!("reference/head.md");
 
 /// Every command that a line can be, a subcommand after the one above it.
-fn commands() -> Vec<(String, Command)> {
+pub(crate) fn commands() -> Vec<(String, Command)> {
     fn below(name: &str, command: &Command, all: &mut Vec<(String, Command)>) {
         for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
             let name = format!("{name} {}", inner.get_name());
@@ -103,7 +101,6 @@ mod tests {
             "show",
             "show firewool",
             "set",
-            "set service",
             "log -n many",
             "check a b c",
             "drain ftp",
@@ -139,7 +136,9 @@ mod tests {
         ]
         .map(str::to_owned)
         .into();
-        wrong.extend(commands().into_iter().map(|(name, _)| format!("{name} --no-such-option")));
+        // A path takes every word, and says itself what is wrong with it.
+        let others = commands().into_iter().filter(|(name, _)| name != "set");
+        wrong.extend(others.map(|(name, _)| format!("{name} --no-such-option")));
         wrong.push("x".repeat(3000));
         for line in wrong {
             let failure = lines::read(Ok(&line)).expect_err(&line);

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use mark21_api::status::{CaptureOptions, Configuration, Firewall, Generation, PlanReport, State, Status};
-use serde::Deserialize;
 
 use crate::answer::{Answer, Failure, json, value};
-use crate::command::{Command, Show, Stick};
+use crate::command::{Command, Show, Stick, Version};
 use crate::exit::Code;
 use crate::paste::Kind;
 use crate::session::Session;
@@ -55,7 +54,11 @@ pub(crate) async fn answer(command: &Command, session: &Session) -> Result<Answe
         Command::Check { file: Some(file) } => check::file(file),
         Command::Check { file: None } => match session.draft.read()? {
             Some(drafted) => Ok(check::text(drafted.text.as_bytes(), "draft")),
-            None => check::file(Path::new(INSTALLED)),
+            None => match check::file(Path::new(INSTALLED)) {
+                Ok(answer) => Ok(answer),
+                // The file has become a generation.
+                Err(_) => Ok(check::text(session.text(Version::Running).await?.as_bytes(), "running")),
+            },
         },
         Command::Plan { file } => {
             let report = plan(file.as_deref(), session).await?;
@@ -149,13 +152,15 @@ async fn install(session: &Session, disk: Option<&str>, yes: bool) -> Result<Ans
 
 /// The status for a program, which gets what mark21d has written.
 pub(crate) async fn status_document(session: &Session) -> Result<Answer, Failure> {
-    #[derive(Deserialize)]
-    struct Head {
-        state: State,
-    }
     let value = session.status_document().await?;
-    let head: Head = client::read(&value)?;
-    Ok(Answer { text: String::new(), value, code: state_code(head.state) })
+    let code = state_code(client::read(state_of(&value))?);
+    Ok(Answer { text: String::new(), value, code })
+}
+
+/// The state stands first in a status, so that who needs no more reads no more.
+fn state_of(document: &str) -> &str {
+    let value = document.strip_prefix("{\"state\":").unwrap_or_default();
+    value.split_once(',').map_or(value, |(state, _)| state)
 }
 
 fn state_code(state: State) -> Code {
@@ -252,4 +257,19 @@ async fn plan(file: Option<&Path>, session: &Session) -> Result<PlanReport, Fail
 /// What the kernel lacks of the running configuration.
 async fn running_plan(session: &Session) -> Result<PlanReport, Failure> {
     client::take(client::director(session.via).await?.plan("").await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_is_read_off_the_head_of_a_status() {
+        let status = Status { state: State::FailSecure, hostname: "\",{".to_owned(), ..Status::default() };
+        let read = |document: &str| client::read::<State>(state_of(document)).ok();
+        assert_eq!(read(&value(&status)), Some(State::FailSecure));
+        for other in ["", "{}", "{\"hostname\":\"serving\"}", "{\"state\":"] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use ratatui::crossterm::terminal::{
 use std::time::Duration;
 
 use crate::answer::Failure;
-use crate::exit::Code;
+use crate::terminal::{self, gone};
 
 /// The screen, until it is dropped; the lines before it are then there again, where the terminal
 /// keeps them.
@@ -48,8 +48,12 @@ impl Screen {
         self.terminal.draw(draw).map(drop).map_err(|error| gone(&error))
     }
 
-    /// Forgets what is on the terminal, so that all of it is drawn anew.
-    pub(crate) fn clear(&mut self) -> Result<(), Failure> {
+    /// Forgets what is on the terminal, so that all of it is drawn anew. A serial line tells nobody that
+    /// its terminal has another size now, so it is asked.
+    pub(crate) fn redraw(&mut self) -> Result<(), Failure> {
+        if terminal::is_serial() {
+            terminal::measure();
+        }
         self.terminal.clear().map_err(|error| gone(&error))
     }
 
@@ -79,10 +83,6 @@ impl Drop for Screen {
         let _ = execute!(io::stdout(), LeaveAlternateScreen);
         let _ = disable_raw_mode();
     }
-}
-
-fn gone(error: &io::Error) -> Failure {
-    Failure::new(Code::Failed, format!("the terminal: {error}"), "")
 }
 
 /// Standard output that counts.

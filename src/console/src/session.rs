@@ -106,7 +106,9 @@ impl Session {
             }
             Asker::Person => match crate::terminal::ask(&format!("{question} Type yes: ")) {
                 Ok(answer) if answer.trim() == "yes" => Ok(()),
-                Ok(_) | Err(_) => Err(Failure::new(Code::Differs, "nothing was done", "")),
+                Ok(_) | Err(_) => {
+                    Err(Failure::new(Code::Differs, "nothing was done", "whoever means it types yes"))
+                }
             },
         }
     }

@@ -13,7 +13,6 @@ use mark21_config::{Device, Form, Hostname, LinkAddress};
 
 use crate::answer::{Answer, Failure, json};
 use crate::client::wait_for;
-use crate::exit::Code;
 use crate::paste::Kind;
 use crate::session::Session;
 use crate::{change, check, paste, terminal};
@@ -286,8 +285,8 @@ fn put(question: &Question, answers: &mut Answers) -> Result<(), Failure> {
     let default = (question.default)(answers);
     let shown = if default.is_empty() { String::new() } else { format!(" [{default}]") };
     loop {
-        let answer = terminal::ask(&format!("{}{shown} ", question.text))
-            .map_err(|_| Failure::new(Code::Differs, "given up; the draft is as it was", ""))?;
+        let answer =
+            terminal::ask(&format!("{}{shown} ", question.text)).map_err(|_| terminal::given_up())?;
         match take(question, answers, answer.trim(), &default) {
             Ok(()) => return Ok(()),
             Err(wrong) => println!("  {wrong}"),

@@ -55,7 +55,7 @@ pub(crate) fn become_one() -> Failure {
     // The login ignores Ctrl-C; a handler does not outlive the start of another program, and what
     // is ignored would.
     if let Err(error) = client::heed_interrupts() {
-        return Failure::new(Code::Failed, format!("signals: {error}"), "");
+        return Failure::new(Code::Failed, format!("signals: {error}"), "type shell once more");
     }
     println!("Root. What you change here is put back or forgotten; exit leads to the login.");
     let error = Command::new(PROGRAM)
@@ -66,7 +66,7 @@ pub(crate) fn become_one() -> Failure {
         .env("TMOUT", IDLE)
         .current_dir("/")
         .exec();
-    Failure::new(Code::Failed, format!("{PROGRAM}: {error}"), "")
+    Failure::new(Code::Failed, format!("{PROGRAM}: {error}"), "the firmware is not whole; write it anew")
 }
 
 /// By proc(5), uptime.

@@ -19,6 +19,7 @@ use clap::Parser;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use crate::answer::Failure;
 use crate::command::{Cli, Top};
 use crate::exit::Code;
 use crate::lines::Greeting;
@@ -35,20 +36,22 @@ pub(crate) fn session() -> ExitCode {
         Some([]) => crate::lines::console(Greeting::Due),
         Some([word]) if word == BRIDGE => bridge(),
         Some(words) => command(words),
-        None => refuse("a quote is not closed"),
+        None => refuse("a quote is not closed", "close it"),
     }
 }
 
 fn command(words: &[String]) -> ExitCode {
     let name = [OsString::from("mark21")];
     match Cli::try_parse_from(name.into_iter().chain(words.iter().map(OsString::from))) {
-        Ok(Cli { top: Top::SshSession, .. }) => refuse("this is one already"),
+        Ok(Cli { top: Top::SshSession, .. }) => {
+            refuse("this is one already", "mark21 --help lists the commands")
+        }
         parsed => crate::start(parsed),
     }
 }
 
-fn refuse(why: &str) -> ExitCode {
-    eprintln!("error: {why}");
+fn refuse(why: &str, next: &str) -> ExitCode {
+    eprintln!("{}", Failure::new(Code::Usage, why, next));
     Code::Usage.into()
 }
 
@@ -56,7 +59,8 @@ fn bridge() -> ExitCode {
     match copy_both_ways() {
         Ok(()) => Code::Done.into(),
         Err(error) => {
-            eprintln!("error: {BUS}: {error}");
+            let next = "status tells whether there is a bus; mark21 works without";
+            eprintln!("{}", Failure::new(Code::Unreachable, format!("{BUS}: {error}"), next));
             Code::Unreachable.into()
         }
     }

@@ -7,6 +7,7 @@ use mark21_config::Link;
 
 use crate::answer::{Answer, Failure, json};
 use crate::backup::Backup;
+use crate::command::Version;
 use crate::draft::Drafted;
 use crate::exit::Code;
 use crate::paste::{self, Kind};
@@ -29,7 +30,7 @@ pub(crate) async fn backup(session: &Session, stick: Option<&str>) -> Result<Ans
     let Some(name) = stick else {
         return Ok(Answer { value: json!({ "text": text }), text, code: Code::Done });
     };
-    director.write_stick(name, &format!("{text}\n")).await.map_err(|error| at_the_stick(&error))?;
+    director.write_stick(name, &format!("{text}\n")).await.map_err(|error| client::called(&error))?;
     let told = format!("{name} is on the stick, which may be pulled; it holds the keys: lock it away");
     Ok(Answer { text: told, value: json!({ "name": name }), code: Code::Done })
 }
@@ -49,6 +50,10 @@ pub(crate) async fn restore(
     let Backup { text, extra, host_key } = Backup::read(&kept)?;
     let status = session.status().await?;
     let base = status.configuration.digest;
+    let before = if base.is_empty() { String::new() } else { session.text(Version::Running).await? };
+    let kept = change::with_password(&text, &before);
+    let said = kept.as_ref().map(|_| change::KEPT.trim_start().to_owned());
+    let text = kept.unwrap_or(text);
     let host_key = Some(host_key).filter(|key| !key.is_empty());
     let mut told = vec![format!(
         "The draft is that box: {} lines{}{}.",
@@ -66,6 +71,7 @@ pub(crate) async fn restore(
         true => "compare shows what it changes; commit --confirm 5m applies it",
         false => "set interface NAME device PORT (and delete interface NAME mac), then commit",
     };
+    told.extend(said);
     told.extend(missing);
     told.push(next.to_owned());
     Ok(Answer { text: told.join("\n"), value: checked.value, code: checked.code })
@@ -82,19 +88,14 @@ pub(crate) async fn load_from_stick(session: &Session, name: &str) -> Result<Ans
 
 async fn list(session: &Session) -> Result<Answer, Failure> {
     let names = client::director(session.via).await?.list_stick().await;
-    let names = names.map_err(|error| at_the_stick(&error))?;
+    let names = names.map_err(|error| client::called(&error))?;
     let text = if names.is_empty() { "the stick has no file".to_owned() } else { names.join("\n") };
     Ok(Answer { text, value: json!({ "files": names }), code: Code::Done })
 }
 
 async fn read_stick(session: &Session, name: &str) -> Result<String, Failure> {
     let read = client::director(session.via).await?.read_stick(name).await;
-    read.map_err(|error| at_the_stick(&error))
-}
-
-fn at_the_stick(error: &zbus::Error) -> Failure {
-    let Failure { code, message, .. } = client::called(error);
-    Failure::new(code, message, "load --usb lists what is on the stick")
+    read.map_err(|error| client::called(&error))
 }
 
 /// What the configuration wants of ports that this box has not: it may come from another one.

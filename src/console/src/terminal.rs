@@ -13,6 +13,9 @@ use rustix::termios::{
     tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
+use crate::answer::Failure;
+use crate::exit::Code;
+
 /// What is assumed of a terminal that does not tell.
 const SIZE: (u16, u16) = (80, 24);
 /// Major numbers of pseudo terminals (Documentation/admin-guide/devices.txt).
@@ -54,9 +57,13 @@ pub(crate) fn size() -> (u16, u16) {
 /// program then has it.
 pub(crate) fn probe() {
     let known = tcgetwinsize(rustix::stdio::stdout()).is_ok_and(|size| size.ws_col != 0);
-    if known || !is_interactive() {
-        return;
+    if !known && is_interactive() {
+        measure();
     }
+}
+
+/// The same of one that may have another size than before.
+pub(crate) fn measure() {
     let Ok(_raw) = Mode::set(&[LocalModes::ICANON, LocalModes::ECHO], InputModes::empty()) else { return };
     // Far beyond the corner, where is the cursor, and back to the left edge.
     let asked = io::stdout().write_all(b"\x1b7\x1b[999;999H\x1b[6n\x1b8").and_then(|()| io::stdout().flush());
@@ -93,6 +100,13 @@ pub(crate) fn is_readable(within: Duration) -> bool {
     matches!(poll(&mut fds, within.as_ref()), Ok(1))
 }
 
+/// Whether an answer is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    AsTyped,
+    Never,
+}
+
 /// Other modes of the terminal, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Mode {
@@ -119,10 +133,11 @@ impl Mode {
 
     /// For one line, which Ctrl-C ends like Enter and is told from it. `None` where standard
     /// input is no terminal.
-    fn of_a_question(without: LocalModes) -> Option<Self> {
+    fn of_a_question(answer: Shown) -> Option<Self> {
         let before = tcgetattr(rustix::stdio::stdin()).ok()?;
         let mut modes = before.clone();
-        modes.local_modes -= without | LocalModes::ISIG;
+        modes.local_modes -= LocalModes::ISIG;
+        modes.local_modes.set(LocalModes::ECHO, answer == Shown::AsTyped);
         modes.special_codes[SpecialCodeIndex::VEOL] = INTERRUPT;
         tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &modes).ok()?;
         Some(Self { before })
@@ -142,12 +157,22 @@ pub(crate) fn silent() -> Option<Mode> {
     Mode::set(&[LocalModes::ECHO], InputModes::empty()).ok()
 }
 
+/// What is said when whoever was asked for a configuration gives no answer.
+pub(crate) fn given_up() -> Failure {
+    Failure::new(Code::Differs, "given up; the draft is as it was", "type the command again to begin anew")
+}
+
+/// What is said of a terminal that does not do what terminals do.
+pub(crate) fn gone(error: &io::Error) -> Failure {
+    Failure::new(Code::Failed, format!("the terminal: {error}"), "plug in again; ssh needs -t for this")
+}
+
 /// Asks, and gives the line that is answered.
 ///
 /// # Errors
 /// Nobody is there any more.
 pub(crate) fn ask(question: &str) -> io::Result<String> {
-    let _mode = Mode::of_a_question(LocalModes::empty());
+    let _mode = Mode::of_a_question(Shown::AsTyped);
     print!("{question}");
     io::stdout().flush()?;
     let line = read_line();
@@ -164,7 +189,7 @@ pub(crate) fn ask(question: &str) -> io::Result<String> {
 /// Nobody is there any more.
 pub(crate) fn ask_secret(question: &str) -> io::Result<String> {
     // Silent before the question is seen: who is quick would have his first letters shown.
-    let silent = Mode::of_a_question(LocalModes::ECHO);
+    let silent = Mode::of_a_question(Shown::Never);
     print!("{question}");
     io::stdout().flush()?;
     let line = read_line();

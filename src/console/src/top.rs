@@ -138,7 +138,7 @@ impl View {
         match key.code {
             KeyCode::Char('q') | KeyCode::Esc => return Ok(false),
             KeyCode::Char('c') if is_control => return Ok(false),
-            KeyCode::Char('l') => screen.clear()?,
+            KeyCode::Char('l') => screen.redraw()?,
             KeyCode::Up | KeyCode::Char('k') => self.cursor = self.cursor.saturating_sub(1),
             KeyCode::Down | KeyCode::Char('j') => self.cursor = (self.cursor + 1).min(last),
             KeyCode::Char(letter @ ('d' | 'u')) => {

@@ -18,6 +18,7 @@ use mark21_kernel::{Frame, PacketSocket};
 use tokio::sync::Notify;
 
 use crate::hex;
+use crate::refusal::Refusal;
 
 /// Longest time of a capture, in seconds, and the usual one.
 const SECONDS: (u32, u32) = (600, 10);
@@ -76,14 +77,17 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(options: &CaptureOptions) -> Result<Self, String> {
+    fn read(options: &CaptureOptions) -> Result<Self, Refusal> {
         let bound = |what: &str, given: Option<u32>, (most, usual): (u32, u32)| match given.unwrap_or(usual) {
             given if (1..=most).contains(&given) => Ok(given),
-            given => Err(format!("{given} {what}: it goes from 1 to {most}")),
+            given => Err(Refusal::wrong(
+                format!("{given} {what} are no bound of a capture"),
+                format!("it goes from 1 to {most}"),
+            )),
         };
         let host = options.host.as_deref().map(str::parse).transpose();
         Ok(Self {
-            host: host.map_err(|_| "the host is no address".to_owned())?,
+            host: host.map_err(|_| Refusal::wrong("the host is no address", "as in 192.0.2.1"))?,
             port: options.port,
             time: Duration::from_secs(bound("seconds", options.seconds, SECONDS)?.into()),
             packets: bound("packets", options.packets, PACKETS)?,
@@ -104,9 +108,10 @@ impl Captures {
     ///
     /// # Errors
     /// An option is out of its range, or the device cannot be listened to.
-    pub(crate) fn start(&self, device: &str, options: &CaptureOptions) -> Result<u32, String> {
+    pub(crate) fn start(&self, device: &str, options: &CaptureOptions) -> Result<u32, Refusal> {
         let wanted = Wanted::read(options)?;
-        let socket = PacketSocket::open(device).map_err(|error| format!("{device}: {error}"))?;
+        let socket =
+            PacketSocket::open(device).map_err(|error| Refusal::below(format!("{device}: {error}")))?;
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let number = now.as_ref().map_or(1, |before| before.number.wrapping_add(1));
         if let Some(before) = now.take() {
@@ -117,7 +122,7 @@ impl Captures {
         thread::Builder::new()
             .name("capture".to_owned())
             .spawn(move || mine.listen(&socket, &wanted))
-            .map_err(|error| error.to_string())?;
+            .map_err(Refusal::below)?;
         *now = Some(running);
         Ok(number)
     }
@@ -126,9 +131,11 @@ impl Captures {
     ///
     /// # Errors
     /// There is no capture of that number.
-    pub(crate) async fn read(&self, number: u32) -> Result<Captured, String> {
+    pub(crate) async fn read(&self, number: u32) -> Result<Captured, Refusal> {
         let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let running = running.filter(|running| running.number == number).ok_or("that capture is over")?;
+        let running = running.filter(|running| running.number == number);
+        let running = running
+            .ok_or_else(|| Refusal::wrong("that capture is over", "begin another one with capture"))?;
         let news = running.news.notified();
         if running.state().is_idle() {
             // When the time is up, there is just nothing to tell.

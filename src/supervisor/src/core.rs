@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use mark21_api::status::{Problem, State};
 
+use crate::refusal::Refusal;
+
 mod commit;
 #[cfg(test)]
 mod tests;
@@ -153,7 +155,7 @@ pub(crate) enum Command {
     /// Log a problem that has come up.
     Complain(Problem),
     /// Answer the operator whose change was asked for.
-    Answer(Result<Done, String>),
+    Answer(Result<Done, Refusal>),
     /// The box goes back from this generation in so many seconds.
     Announce { generation: u32, seconds: u32 },
     /// The box has gone back.

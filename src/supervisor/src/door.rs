@@ -14,7 +14,6 @@ use mark21_api::status::{
 use mark21_config::Config;
 use mark21_kernel::trace;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use zbus::fdo::{Error, Result};
 
 use crate::capture::Captures;
 use crate::companion::Companion;
@@ -23,6 +22,7 @@ use crate::feed::Feed;
 use crate::hand::{self, ServerName};
 use crate::hex;
 use crate::load::{Payload, Tryout, chain};
+use crate::refusal::Refusal;
 use crate::runtime::{Answer, Change, Weight};
 use crate::store::{Meta, Note, Store, StoreError, Stored};
 use crate::worker::Wanted;
@@ -36,29 +36,36 @@ const CONFIRM: std::ops::RangeInclusive<u32> = 10..=86_400;
 /// Characters of an author or a comment.
 const NOTE_CHARACTERS: usize = 200;
 
+/// The network devices (sysfs).
+const DEVICES: &str = "/sys/class/net";
+/// What is done about a text that is refused.
+const MEND: &str = "mend it and try once more; nothing has changed";
 /// Hops asked at a time, whoever asks.
 const TRACES: usize = 4;
 /// Requests to each hop, and how long each is waited for.
 const TRACE_REQUESTS: u8 = 3;
 const TRACE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// What is answered, or why not.
+type Result<T, E = Refusal> = std::result::Result<T, E>;
+
 /// What the runtime is asked.
 #[derive(Debug)]
 pub(crate) enum Request {
     /// The whole status as JSON.
-    Status(oneshot::Sender<Arc<str>>),
+    Status(oneshot::Sender<Arc<String>>),
     /// The changes that lead to this configuration, or to the running one.
-    Plan(Option<Box<Config>>, oneshot::Sender<std::result::Result<PlanReport, String>>),
+    Plan(Option<Box<Config>>, oneshot::Sender<Result<PlanReport, String>>),
     /// The firewall's rules with their counters.
-    Firewall(oneshot::Sender<std::result::Result<Firewall, String>>),
+    Firewall(oneshot::Sender<Result<Firewall, String>>),
     /// What the FTP servers behind this service must carry, by program.
-    ServerConfig(String, oneshot::Sender<std::result::Result<HashMap<String, String>, String>>),
+    ServerConfig(String, oneshot::Sender<Result<HashMap<String, String>>>),
     /// What runs; none in the fail-secure state.
     Running(oneshot::Sender<Option<Payload>>),
     /// An operator's change.
     Change(Change, Answer),
     /// A weight by an operator's hand.
-    Weight(Weight, oneshot::Sender<std::result::Result<(), String>>),
+    Weight(Weight, oneshot::Sender<Result<()>>),
 }
 
 /// What every served connection has.
@@ -86,26 +93,39 @@ impl Door {
         (Self { requests, companion, store, run, captures: Captures::default(), feed }, asked)
     }
 
-    pub(crate) async fn status(&self) -> Result<Arc<str>> {
+    pub(crate) async fn status(&self) -> Result<Arc<String>> {
         self.ask(Request::Status).await
     }
 
     pub(crate) async fn firewall(&self) -> Result<Firewall> {
-        self.ask(Request::Firewall).await?.map_err(Error::Failed)
+        self.ask(Request::Firewall).await?.map_err(Refusal::below)
     }
 
     pub(crate) async fn server_config(&self, service: &str) -> Result<HashMap<String, String>> {
         let service = service.to_owned();
-        self.ask(|answer| Request::ServerConfig(service, answer)).await?.map_err(Error::InvalidArgs)
+        self.ask(|answer| Request::ServerConfig(service, answer)).await?
     }
 
     pub(crate) async fn plan(&self, text: &str) -> Result<PlanReport> {
         let config = if text.is_empty() { None } else { Some(parse(text.to_owned()).await?) };
-        self.ask(|answer| Request::Plan(config, answer)).await?.map_err(Error::Failed)
+        self.ask(|answer| Request::Plan(config, answer)).await?.map_err(Refusal::below)
     }
 
     pub(crate) async fn resign(&self, name: &str) -> Result<()> {
-        self.companion.resign(name).await.map_err(|error| Error::Failed(error.to_string()))
+        let running = self.running().await?.ok_or_else(Refusal::nothing_runs)?;
+        let Config { virtual_routers, sync_groups, .. } = &*running.wanted.config;
+        let routers = virtual_routers.iter().map(|router| router.name.to_string());
+        let mut known: Vec<String> = routers.collect();
+        if known.is_empty() {
+            let next = "only a box of a pair has roles to hand over; setup makes one";
+            return Err(Refusal::failed("this box has no virtual router", next));
+        }
+        known.extend(sync_groups.iter().map(|group| group.name.to_string()));
+        known.push("all".to_owned());
+        if !known.iter().any(|known| known == name) {
+            return Err(Refusal::unknown("virtual router or sync group", format_args!("{name:?}"), &known));
+        }
+        self.companion.resign(name).await.map_err(|error| Refusal::below(format!("vrrpd: {error}")))
     }
 
     /// Begins a capture on an interface of the configuration, or on a device by the kernel's name.
@@ -113,17 +133,23 @@ impl Door {
         let latest = self.feed.latest();
         let named = latest.interfaces.iter().find(|known| known.name == interface);
         let device = match named {
-            Some(named) => named
-                .device
-                .as_deref()
-                .ok_or_else(|| Error::Failed(format!("interface {interface} has no device now")))?,
-            None => interface,
+            Some(named) => named.device.as_deref().ok_or_else(|| {
+                let why = format!("interface {interface} has no device now");
+                Refusal::failed(why, "is its port in the box? show interfaces tells")
+            })?,
+            None if is_device(interface) => interface,
+            None => {
+                let names = latest.interfaces.iter().map(|known| known.name.clone());
+                let ports = latest.ports.iter().map(|port| port.device.clone());
+                let known: Vec<String> = names.chain(ports).collect();
+                return Err(Refusal::unknown("interface", format_args!("{interface:?}"), &known));
+            }
         };
-        self.captures.start(device, options).map_err(Error::InvalidArgs)
+        self.captures.start(device, options)
     }
 
     pub(crate) async fn read_capture(&self, number: u32) -> Result<Captured> {
-        self.captures.read(number).await.map_err(Error::InvalidArgs)
+        self.captures.read(number).await
     }
 
     /// The private host key of ssh in hexadecimal; empty where there is none.
@@ -133,10 +159,10 @@ impl Door {
 
     pub(crate) async fn restore_host_key(&self, key: &str) -> Result<()> {
         let bytes = hex::read(key).filter(|bytes| !bytes.is_empty());
-        let bytes =
-            bytes.ok_or_else(|| Error::InvalidArgs("the host key is no hexadecimal text".to_owned()))?;
+        let refused = |why: String| Refusal::wrong(why, "is the backup whole? take another one");
+        let bytes = bytes.ok_or_else(|| refused("the host key is no hexadecimal text".to_owned()))?;
         let replaced = ssh::replace_host_key(&self.run, &self.store, bytes).await;
-        replaced.map_err(|error| Error::InvalidArgs(format!("the host key: {error}")))
+        replaced.map_err(|error| refused(format!("the host key: {error}")))
     }
 
     /// The names of the files on a USB stick.
@@ -156,7 +182,7 @@ impl Door {
 
     async fn at_the_stick<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Path) -> std::result::Result<T, String> + Send + 'static,
+        work: impl FnOnce(&Path) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let run = self.run.clone();
         at_a_disk(move || work(&run)).await
@@ -170,7 +196,8 @@ impl Door {
     /// Writes the running system onto another disk; one at a time.
     pub(crate) async fn install(&self, disk: &str) -> Result<()> {
         static TURN: Semaphore = Semaphore::const_new(1);
-        let busy = |_| Error::Failed("a disk is being written already".to_owned());
+        let busy =
+            |_| Refusal::failed("a disk is being written already", "it takes minutes; log tells its end");
         let turn = TURN.try_acquire().map_err(busy)?;
         let disk = disk.to_owned();
         let done = at_a_disk(move || install::install(&disk)).await;
@@ -180,17 +207,20 @@ impl Door {
 
     /// Asks one hop on the way to a host.
     pub(crate) async fn trace(&self, host: &str, hop: u8) -> Result<Hop> {
-        let host: IpAddr = host.parse().map_err(|_| Error::InvalidArgs(format!("{host:?} is no address")))?;
+        let wrong =
+            |_| Refusal::wrong(format!("{host:?} is no address"), "name the host by one, as in 192.0.2.1");
+        let host: IpAddr = host.parse().map_err(wrong)?;
         if hop == 0 {
-            return Err(Error::InvalidArgs("hops count from 1".to_owned()));
+            return Err(Refusal::wrong("hop 0 is the box itself", "ask from 1 on"));
         }
         static TURNS: Semaphore = Semaphore::const_new(TRACES);
-        let turn = TURNS.acquire().await.map_err(|_| stopping())?;
+        let turn = TURNS.acquire().await.map_err(|_| Refusal::stopping())?;
         let asked = move || trace::hop(host, hop, TRACE_REQUESTS, TRACE_PATIENCE);
-        let seen =
-            tokio::task::spawn_blocking(asked).await.map_err(|error| Error::Failed(error.to_string()))?;
+        let seen = tokio::task::spawn_blocking(asked).await.map_err(Refusal::below)?;
         drop(turn);
-        let seen = seen.map_err(|error| Error::Failed(format!("{host}: {error}")))?;
+        let seen = seen.map_err(|error| {
+            Refusal::failed(format!("{host}: {error}"), "is there a route? show interfaces tells what is up")
+        })?;
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Ok(Hop {
             address: seen.address.map(|address| address.to_string()),
@@ -217,34 +247,40 @@ impl Door {
     /// With number 0 what runs, which need not be on the disk.
     pub(crate) async fn read_generation(&self, number: u32) -> Result<GenerationFiles> {
         if number == 0 {
-            let running =
-                self.running().await?.ok_or_else(|| Error::Failed("no configuration runs".into()))?;
+            let running = self.running().await?.ok_or_else(Refusal::nothing_runs)?;
             let known = Generation {
                 author: running.note.author,
                 comment: running.note.comment,
-                digest: running.digest,
+                digest: running.stored.digest().to_owned(),
                 ..Generation::default()
             };
             return Ok(files(known, &running.stored));
         }
-        let (stored, meta, current) = self
-            .stored(move |store| {
-                let (stored, meta) = store.generation(number)?;
-                Ok((stored, meta, store.current()?))
-            })
-            .await?;
+        let (stored, meta) = self.generation(number).await?;
+        let current = self.stored(Store::current).await?;
         Ok(files(generation(number, meta, current), &stored))
+    }
+
+    /// One that is on the disk.
+    async fn generation(&self, number: u32) -> Result<(Stored, Meta)> {
+        let known = self.stored(Store::generations).await?;
+        if !known.contains(&number) {
+            // The newest first: of an older one nobody has forgotten the number.
+            let known: Vec<String> = known.iter().rev().map(u32::to_string).collect();
+            return Err(Refusal::unknown("generation", number, &known));
+        }
+        self.stored(move |store| store.generation(number)).await
     }
 
     /// Commits a text, with the file `extra.nft` that the options name, or that runs.
     pub(crate) async fn commit(&self, text: &str, options: CommitOptions, caller: &str) -> Result<Committed> {
         let running = self.running().await?;
         let extra = match &options.extra {
-            None => running.as_ref().and_then(|running| running.stored.extra.clone()),
+            None => running.as_ref().and_then(|running| running.stored.extra().map(<[u8]>::to_vec)),
             Some(extra) if extra.is_empty() => None,
             Some(extra) => Some(extra.clone().into_bytes()),
         };
-        let stored = Stored { text: text.as_bytes().to_vec(), extra };
+        let stored = Stored::new(text.as_bytes().to_vec(), extra);
         self.commit_stored(stored, running, options, caller).await
     }
 
@@ -259,9 +295,10 @@ impl Door {
             return self.change(Change::TakeBack).await;
         }
         if options.extra.is_some() {
-            return Err(Error::InvalidArgs("a rollback takes the generation's own extra.nft".to_owned()));
+            let next = "commit takes another one, with the generation's text";
+            return Err(Refusal::wrong("a rollback takes the generation's own extra.nft", next));
         }
-        let (stored, _) = self.stored(move |store| store.generation(number)).await?;
+        let (stored, _) = self.generation(number).await?;
         options.comment.get_or_insert_with(|| format!("back to generation {number}"));
         let running = self.running().await?;
         self.commit_stored(stored, running, options, caller).await
@@ -269,7 +306,7 @@ impl Door {
 
     pub(crate) async fn confirm(&self) -> Result<u32> {
         let committed = self.change(Change::Confirm).await?;
-        committed.generation.ok_or_else(stopping)
+        committed.generation.ok_or_else(Refusal::stopping)
     }
 
     /// Sets a weight, for the moment or with `save` for good; `None` gives the saved one back.
@@ -281,21 +318,21 @@ impl Door {
         saved_as: Option<u16>,
         caller: &str,
     ) -> Result<()> {
-        let server: ServerName = server.parse().map_err(Error::InvalidArgs)?;
+        let server: ServerName = server.parse()?;
         if let Some(weight) = saved_as {
             self.save_weight(service, server, weight, caller).await?;
         }
         // What was saved needs no hand above it.
         let weight = weight.filter(|_| saved_as.is_none());
         let weight = Weight { service: service.to_owned(), server, weight };
-        self.ask(|answer| Request::Weight(weight, answer)).await?.map_err(Error::Failed)
+        self.ask(|answer| Request::Weight(weight, answer)).await?
     }
 
     /// The weight that a server has in the configuration.
     pub(crate) async fn saved_weight(&self, service: &str, server: &str) -> Result<u16> {
-        let server: ServerName = server.parse().map_err(Error::InvalidArgs)?;
-        let running = self.running().await?.ok_or_else(|| Error::Failed("no configuration runs".into()))?;
-        let found = hand::find(&running.wanted.config, service, server).map_err(Error::InvalidArgs)?;
+        let server: ServerName = server.parse()?;
+        let running = self.running().await?.ok_or_else(Refusal::nothing_runs)?;
+        let found = hand::find(&running.wanted.config, service, server)?;
         Ok(found.1.weight)
     }
 
@@ -306,14 +343,17 @@ impl Door {
 
     /// The text was read when it was committed, and the weight is all that is new: it is not read again.
     async fn save_weight(&self, service: &str, server: ServerName, weight: u16, caller: &str) -> Result<()> {
-        let running = self.running().await?.ok_or_else(|| Error::Failed("no configuration runs".into()))?;
+        let running = self.running().await?.ok_or_else(Refusal::nothing_runs)?;
         let Wanted { config, extra } = &*running.wanted;
-        let (_, found) = hand::find(config, service, server).map_err(Error::InvalidArgs)?;
+        let (_, found) = hand::find(config, service, server)?;
         let place = config.real_servers.iter().position(|known| std::ptr::eq(known, found));
-        let text = String::from_utf8_lossy(&running.stored.text);
-        let text = edit::with_weight(&text, service, server, weight).map_err(Error::Failed)?;
+        let text = String::from_utf8_lossy(running.stored.text());
+        let text = edit::with_weight(&text, service, server, weight)?;
         if text.len() > mark21_config::limits::TEXT_BYTES {
-            return Err(Error::Failed("the configuration has no room for it".to_owned()));
+            return Err(Refusal::failed(
+                "the configuration has no room for it",
+                "shorten its comments with edit",
+            ));
         }
         let mut config = config.clone();
         if let Some(saved) = place.and_then(|place| config.real_servers.get_mut(place)) {
@@ -321,9 +361,9 @@ impl Door {
         }
         let comment = format!("weight of {server} in service {service}");
         let note = Note { author: line("author", caller.to_owned())?, comment: line("comment", comment)? };
-        let stored = Stored { text: text.into_bytes(), extra: running.stored.extra };
+        let stored = Stored::new(text.into_bytes(), running.stored.extra().map(<[u8]>::to_vec));
         let wanted = Arc::new(Wanted { config, extra: extra.clone() });
-        let payload = Payload::new(stored, wanted, note);
+        let payload = Payload { stored: Arc::new(stored), wanted, note };
         self.change(Change::Commit { payload, confirm: None }).await.map(drop)
     }
 
@@ -339,27 +379,26 @@ impl Door {
             author: line("author", options.author.unwrap_or_else(|| caller.to_owned()))?,
             comment: line("comment", options.comment.unwrap_or_default())?,
         };
-        let text = String::from_utf8(stored.text.clone())
-            .map_err(|_| Error::InvalidArgs("the configuration is no UTF-8 text".to_owned()))?;
+        let text = String::from_utf8(stored.text().to_vec())
+            .map_err(|_| Refusal::wrong("the configuration is no UTF-8 text", "check says where"))?;
         let config = parse(text).await?;
         // A file that runs was tried out already, and nft takes its time.
-        let tried = running.filter(|running| running.stored.extra == stored.extra);
+        let tried = running.filter(|running| running.stored.extra() == stored.extra());
         let (extra, config, stored) = match tried {
             Some(running) => (running.wanted.extra.clone(), config, stored),
             None => {
                 let tryout = move || (Tryout::default().extra(&config, &stored), config, stored);
                 let (extra, config, stored) = beside(tryout).await?;
-                (extra.map_err(|error| Error::InvalidArgs(chain(&error)))?, config, stored)
+                (extra.map_err(|error| Refusal::wrong(chain(&error), MEND))?, config, stored)
             }
         };
         let wanted = Arc::new(Wanted { config, extra });
-        let payload = Payload::new(stored, wanted, note);
+        let payload = Payload { stored: Arc::new(stored), wanted, note };
         self.change(match (options.at_reboot.unwrap_or_default(), confirm) {
             (true, None) => Change::AtReboot(payload),
             (true, Some(_)) => {
-                let text =
-                    "a change for the next start cannot be confirmed: it goes back if it is not proven";
-                return Err(Error::InvalidArgs(text.to_owned()));
+                let next = "leave the confirmation out: it goes back by itself if it is not proven";
+                return Err(Refusal::wrong("a change for the next start cannot be confirmed", next));
             }
             (false, confirm) => Change::Commit { payload, confirm },
         })
@@ -367,7 +406,7 @@ impl Door {
     }
 
     async fn change(&self, change: Change) -> Result<Committed> {
-        self.ask(|answer| Request::Change(change, answer)).await?.map_err(Error::Failed)
+        self.ask(|answer| Request::Change(change, answer)).await?
     }
 
     async fn running(&self) -> Result<Option<Payload>> {
@@ -376,18 +415,18 @@ impl Door {
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T> {
         let (answer, answered) = oneshot::channel();
-        self.requests.send(request(answer)).await.map_err(|_| stopping())?;
-        answered.await.map_err(|_| stopping())
+        self.requests.send(request(answer)).await.map_err(|_| Refusal::stopping())?;
+        answered.await.map_err(|_| Refusal::stopping())
     }
 
     /// The store beside the event loop: a disk may take its time.
     async fn stored<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Store) -> std::result::Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T> {
         let store = self.store.clone();
         let done = tokio::task::spawn_blocking(move || work(&store)).await;
-        done.map_err(|error| Error::Failed(error.to_string()))?.map_err(|error| Error::Failed(chain(&error)))
+        done.map_err(Refusal::below)?.map_err(|error| Refusal::below(chain(&error)))
     }
 }
 
@@ -395,8 +434,8 @@ impl Door {
 /// turn meanwhile. One at a time, whoever asks.
 pub(crate) async fn beside<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     static TURN: Semaphore = Semaphore::const_new(1);
-    let turn = TURN.acquire().await.map_err(|_| stopping())?;
-    let done = tokio::task::spawn_blocking(read).await.map_err(|error| Error::Failed(error.to_string()));
+    let turn = TURN.acquire().await.map_err(|_| Refusal::stopping())?;
+    let done = tokio::task::spawn_blocking(read).await.map_err(Refusal::below);
     drop(turn);
     done
 }
@@ -407,35 +446,38 @@ async fn parse(text: String) -> Result<Box<Config>> {
             .map(|parsed| parsed.config)
             .map_err(|findings| findings.render(&text, "configuration").to_string())
     });
-    parsed.await?.map_err(Error::InvalidArgs)
+    parsed.await?.map_err(|shown| Refusal::wrong(shown, MEND))
 }
 
 /// Beside the event loop: a disk or stick takes seconds.
-async fn at_a_disk<T: Send + 'static>(
-    work: impl FnOnce() -> std::result::Result<T, String> + Send + 'static,
-) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Error::Failed(error.to_string()))?.map_err(Error::Failed)
+async fn at_a_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(Refusal::below)?
+}
+
+/// By sysfs; a name of the kernel's has no slash in it.
+fn is_device(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && !name.contains('/')
+        && Path::new(DEVICES).join(name).exists()
 }
 
 fn confirmation(options: &CommitOptions) -> Result<Option<Duration>> {
     match options.confirm {
         None | Some(0) => Ok(None),
         Some(seconds) if CONFIRM.contains(&seconds) => Ok(Some(Duration::from_secs(seconds.into()))),
-        Some(seconds) => Err(Error::InvalidArgs(format!(
-            "{seconds} s to confirm: allowed are {} s to {} s",
-            CONFIRM.start(),
-            CONFIRM.end()
-        ))),
+        Some(seconds) => Err(Refusal::wrong(
+            format!("{seconds} s are no time to confirm in"),
+            format!("it goes from {} s to {} s", CONFIRM.start(), CONFIRM.end()),
+        )),
     }
 }
 
 /// A word that goes into a list: one line, not too long.
 fn line(what: &str, text: String) -> Result<String> {
     if text.chars().count() > NOTE_CHARACTERS || text.chars().any(char::is_control) {
-        return Err(Error::InvalidArgs(format!(
-            "the {what} must be one line of at most {NOTE_CHARACTERS} characters"
-        )));
+        let next = format!("it is one line of at most {NOTE_CHARACTERS} characters");
+        return Err(Refusal::wrong(format!("the {what} is no line for a list"), next));
     }
     Ok(text)
 }
@@ -454,9 +496,5 @@ fn generation(number: u32, meta: Meta, current: Option<u32>) -> Generation {
 
 fn files(generation: Generation, stored: &Stored) -> GenerationFiles {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    GenerationFiles { generation, text: text(&stored.text), extra: stored.extra.as_deref().map(text) }
-}
-
-fn stopping() -> Error {
-    Error::Failed("mark21d is stopping".to_owned())
+    GenerationFiles { generation, text: text(stored.text()), extra: stored.extra().map(text) }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::hand::ServerName;
+use crate::refusal::Refusal;
 
 /// The text with another weight of one server. What it names was found in the configuration
 /// that was read from the same text.
@@ -20,7 +21,7 @@ pub(crate) fn with_weight(
     service: &str,
     server: ServerName,
     weight: u16,
-) -> Result<String, String> {
+) -> Result<String, Refusal> {
     let has_long_texts = ["\"\"\"", "'''"].iter().any(|quotes| text.contains(quotes));
     let headers = text.split_inclusive('\n').scan(0, |end, line| {
         let start = *end;
@@ -47,11 +48,16 @@ pub(crate) fn with_weight(
             }
         }
     }
-    Err("the server's weight is not written as [[service.real_server]]: edit the file".to_owned())
+    Err(Refusal::failed(
+        "the server is not written as [[service.real_server]]",
+        "change its weight with edit",
+    ))
 }
 
-fn read(table: &str) -> Result<DocumentMut, String> {
-    table.parse().map_err(|error| format!("the configuration: {error}"))
+fn read(table: &str) -> Result<DocumentMut, Refusal> {
+    let untold =
+        |error| Refusal::failed(format!("the configuration: {error}"), "change the weight with edit");
+    table.parse().map_err(untold)
 }
 
 /// Of the one service in it.

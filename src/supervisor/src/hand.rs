@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use mark21_config::{Config, RealServer, Service};
 use mark21_reconcile::{Draining, Observed, Overrides};
 
+use crate::refusal::Refusal;
 use crate::report;
 
 /// A real server, as an operator names it: by its address, and its port where that is needed.
@@ -36,15 +37,16 @@ impl std::fmt::Display for ServerName {
 }
 
 impl std::str::FromStr for ServerName {
-    type Err = String;
+    type Err = Refusal;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Refusal> {
         if let Ok(address) = text.parse() {
             return Ok(Self { address, port: None });
         }
-        let whole: SocketAddr = text
-            .parse()
-            .map_err(|_| format!("{text:?} is no address of a real server, such as 10.0.0.11"))?;
+        let whole: SocketAddr = text.parse().map_err(|_| {
+            let next = "as in 10.0.0.11, or 10.0.0.11:21; show services lists them";
+            Refusal::wrong(format!("{text:?} is no address of a real server"), next)
+        })?;
         Ok(Self { address: whole.ip(), port: Some(whole.port()) })
     }
 }
@@ -70,7 +72,7 @@ impl Hand {
         service: &str,
         server: ServerName,
         weight: Option<u16>,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, Refusal> {
         let (service, server) = find(config, service, server)?;
         let before = match weight {
             Some(weight) => self.weights.insert(key(service, server), weight),
@@ -150,13 +152,10 @@ impl Hand {
 ///
 /// # Errors
 /// There is none.
-pub(crate) fn find_service<'a>(config: &'a Config, name: &str) -> Result<&'a Service, String> {
+pub(crate) fn find_service<'a>(config: &'a Config, name: &str) -> Result<&'a Service, Refusal> {
     config.services.iter().find(|service| service.name.as_str() == name).ok_or_else(|| {
-        let names: Vec<&str> = config.services.iter().map(|service| service.name.as_str()).collect();
-        match names.is_empty() {
-            true => format!("there is no service {name:?}, and no other one"),
-            false => format!("there is no service {name:?}; there are: {}", names.join(", ")),
-        }
+        let known: Vec<String> = config.services.iter().map(|service| service.name.to_string()).collect();
+        Refusal::unknown("service", format_args!("{name:?}"), &known)
     })
 }
 
@@ -168,25 +167,31 @@ pub(crate) fn find<'a>(
     config: &'a Config,
     service: &str,
     server: ServerName,
-) -> Result<(&'a Service, &'a RealServer), String> {
+) -> Result<(&'a Service, &'a RealServer), Refusal> {
     let found = find_service(config, service)?;
     let servers = config.real_servers_of(found);
     let mut matching = servers.iter().filter(|known| server.is(known.addresses(), known.port));
     match (matching.next(), matching.next()) {
         (Some(server), None) => Ok((found, server)),
-        (Some(_), Some(_)) => {
-            Err(format!("{} has several servers in service {service:?}: name the port too", server.address))
+        (Some(first), Some(_)) => {
+            let port = first.port.unwrap_or_default();
+            let next = format!("name the port too, as in {}", SocketAddr::new(server.address, port));
+            Err(Refusal::wrong(format!("{} is several servers of service {service:?}", server.address), next))
         }
         (None, _) => {
-            let known: Vec<String> =
-                servers.iter().flat_map(RealServer::addresses).map(|address| address.to_string()).collect();
-            Err(format!(
-                "there is no server {} in service {service:?}; there are: {}",
-                server.address,
-                known.join(", ")
-            ))
+            let known: Vec<String> = servers
+                .iter()
+                .flat_map(|known| known.addresses().map(|address| spelled(address, known.port)))
+                .collect();
+            let what = format!("server {server} in service");
+            Err(Refusal::unknown(&what, format_args!("{service:?}"), &known))
         }
     }
+}
+
+/// A server as it is named, with its port where it has one of its own.
+fn spelled(address: IpAddr, port: Option<u16>) -> String {
+    ServerName { address, port }.to_string()
 }
 
 fn key(service: &Service, server: &RealServer) -> Key {

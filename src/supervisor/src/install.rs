@@ -12,6 +12,8 @@ use std::path::Path;
 
 use rustix::fs::{Advice, Mode, OFlags, fadvise};
 
+use crate::refusal::Refusal;
+
 /// The disks (sysfs).
 const BLOCK: &str = "/sys/block";
 const SECTOR: u64 = 512;
@@ -25,35 +27,36 @@ pub(crate) type Disk = (String, u64, String, String);
 /// All disks.
 ///
 /// # Errors
-/// In words: the disk that the box runs from is not known.
-pub(crate) fn list() -> Result<Vec<Disk>, String> {
-    let own = own().map_err(|error| format!("the disk that the box runs from: {error}"))?;
+/// The disk that the box runs from is not known.
+pub(crate) fn list() -> Result<Vec<Disk>, Refusal> {
+    let own = own().map_err(|error| Refusal::below(format!("the disk that the box runs from: {error}")))?;
     Ok(disks(Path::new(BLOCK), &own))
 }
 
 /// Writes the system onto the disk of this name.
 ///
 /// # Errors
-/// In words: there is no such disk, it is refused, or it does not take or keep what is written.
-pub(crate) fn install(name: &str) -> Result<(), String> {
-    let own = own().map_err(|error| format!("the disk that the box runs from: {error}"))?;
-    let all = disks(Path::new(BLOCK), &own);
+/// There is no such disk, it is refused, or it does not take or keep what is written.
+pub(crate) fn install(name: &str) -> Result<(), Refusal> {
+    let all = list()?;
+    let own = own().map_err(Refusal::below)?;
+    let refused = |why: String| Refusal::failed(why, "install lists the disks");
     match all.iter().find(|disk| disk.0 == name) {
-        None => return Err(format!("there is no disk {name:?}")),
-        Some((.., refused)) if !refused.is_empty() => return Err(format!("{name}: {refused}")),
+        None => return Err(refused(format!("there is no disk {name:?}"))),
+        Some((.., why)) if !why.is_empty() => return Err(refused(format!("{name}: {why}"))),
         Some(_) => {}
     }
     crate::log::note(format_args!("{name} becomes a copy of {own}"));
     let open = |name: &str, flags| {
         rustix::fs::open(Path::new("/dev").join(name), flags | OFlags::CLOEXEC, Mode::empty())
             .map(File::from)
-            .map_err(|error| format!("{name}: {}", io::Error::from(error)))
+            .map_err(|error| refused(format!("{name}: {}", io::Error::from(error))))
     };
     let source = open(&own, OFlags::RDONLY)?;
     // O_EXCL of a block device: nobody else has it, no file system either.
     let target = open(name, OFlags::RDWR | OFlags::EXCL)?;
     let bytes = length(Path::new(BLOCK), &own);
-    copy(&source, &target, bytes).map_err(|error| format!("{name}: {error}"))?;
+    copy(&source, &target, bytes).map_err(|error| refused(format!("{name}: {error}")))?;
     crate::log::note(format_args!("{name} starts this box now, when {own} is taken away"));
     Ok(())
 }

@@ -30,6 +30,7 @@ mod log;
 mod objects;
 mod outside;
 mod programs;
+mod refusal;
 mod report;
 mod rescue;
 mod reset;
@@ -81,7 +82,6 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
     if options.dry_run {
         return dry_run(&options);
     }
-    haste::begin();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -107,7 +107,7 @@ fn dry_run(options: &Options) -> ExitCode {
         let payload = attempt.payload.as_ref();
         serde_json::json!({
             "origin": attempt.origin.to_string(),
-            "digest": payload.map(|payload| payload.digest.as_str()),
+            "digest": payload.map(|payload| payload.stored.digest()),
             "author": payload.map(|payload| payload.note.author.as_str()),
         })
     });

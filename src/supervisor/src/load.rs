@@ -15,22 +15,16 @@ use crate::worker::Wanted;
 
 /// Generations tried behind the current one before the box stays closed.
 const OLDER_GENERATIONS: usize = 3;
+/// What is said of a box as it comes from the factory.
+pub(crate) const NONE_YET: &str = "there is none yet; setup on the console writes one";
 
 /// A configuration that can be tried: read and without an error.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
-    pub(crate) stored: Stored,
+    pub(crate) stored: Arc<Stored>,
     pub(crate) wanted: Arc<Wanted>,
     /// Whose it is, for the generation that it becomes.
     pub(crate) note: Note,
-    /// [`Stored::digest`], which every status tells: up to a mebibyte is hashed once.
-    pub(crate) digest: String,
-}
-
-impl Payload {
-    pub(crate) fn new(stored: Stored, wanted: Arc<Wanted>, note: Note) -> Self {
-        Self { digest: stored.digest(), stored, wanted, note }
-    }
 }
 
 /// Tries operators' files out; it has a kernel of its own from the first one on.
@@ -40,7 +34,7 @@ pub(crate) struct Tryout(Option<Kernel>);
 impl Tryout {
     /// What the file beside a configuration asks for; `None` where there is none.
     pub(crate) fn extra(&mut self, config: &Config, stored: &Stored) -> Result<Option<Extra>, ExtraError> {
-        let Some(bytes) = &stored.extra else { return Ok(None) };
+        let Some(bytes) = stored.extra() else { return Ok(None) };
         if bytes.len() > mark21_config::limits::TEXT_BYTES {
             let limit = mark21_config::limits::TEXT_BYTES >> 20;
             return Err(ExtraError::Refused(format!("extra.nft: it is longer than {limit} MiB")));
@@ -102,27 +96,27 @@ pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt<Paylo
         .filter(|(_, _, meta)| meta.confirmed)
         .take(1 + OLDER_GENERATIONS)
         .collect();
-    let running = generations.first().map(|(_, stored, _)| stored.digest());
+    let running = generations.first().map(|(_, stored, _)| stored);
 
     match store.candidate() {
-        Ok(Some(stored)) if Some(stored.digest()) == running => {}
+        Ok(Some(stored)) if Some(&stored) == running => {}
         Ok(Some(stored)) => match candidate(store, stored, tryout) {
             Ok(attempt) => attempts.push(attempt),
             Err(text) => wrong(text),
         },
         Ok(None) if generations.is_empty() => {
-            wrong("there is no mark21.toml on the configuration partition".to_owned());
+            wrong(NONE_YET.to_owned());
         }
         Ok(None) => {}
         Err(error) => wrong(chain(&error)),
     }
     for (number, stored, meta) in generations {
-        match mark21_config::parse_bytes(&stored.text) {
+        match mark21_config::parse_bytes(stored.text()) {
             Ok(parsed) => match tryout.extra(&parsed.config, &stored) {
                 Ok(extra) => {
                     let wanted = Arc::new(Wanted { config: parsed.config, extra });
                     let note = Note { author: meta.author, comment: meta.comment };
-                    let payload = Some(Payload::new(stored, wanted, note));
+                    let payload = Some(Payload { stored: Arc::new(stored), wanted, note });
                     attempts.push(Attempt { origin: Origin::Generation(number), payload });
                 }
                 Err(error) => wrong(format!("generation {number}: {}", chain(&error))),
@@ -140,38 +134,40 @@ pub(crate) fn passwords(attempts: &[Attempt<Payload>]) -> impl Iterator<Item = S
 }
 
 fn candidate(store: &Store, stored: Stored, tryout: &mut Tryout) -> Result<Attempt<Payload>, String> {
-    let digest = stored.digest();
-    if let Ok(Some(refusal)) = store.refusal(&digest) {
+    if let Ok(Some(refusal)) = store.refusal(stored.digest()) {
         return Err(format!("mark21.toml was refused before and is not tried again: {}", refusal.reason));
     }
-    let refuse = |digest: String, reason: String| {
-        if let Err(error) = store.refuse(Refusal { digest, reason }) {
+    let refuse = |reason: String| {
+        if let Err(error) = store.refuse(Refusal { digest: stored.digest().to_owned(), reason }) {
             crate::log::error(format_args!("the refusal is not remembered: {}", chain(&error)));
         }
     };
-    let config = match mark21_config::parse_bytes(&stored.text) {
+    let config = match mark21_config::parse_bytes(stored.text()) {
         Ok(parsed) => parsed.config,
         Err(findings) => {
             let reason = first_of(&findings);
-            let text = String::from_utf8_lossy(&stored.text);
+            let text = String::from_utf8_lossy(stored.text());
             crate::log::error(format_args!("refused:\n{}", findings.render(&text, "mark21.toml")));
-            refuse(digest, reason.clone());
+            refuse(reason.clone());
             return Err(format!("mark21.toml is refused: {reason}"));
         }
     };
     match tryout.extra(&config, &stored) {
         Ok(extra) => {
             let wanted = Arc::new(Wanted { config, extra });
-            let note = store.candidate_note(&digest).unwrap_or_else(|| Note {
+            let note = store.candidate_note(stored.digest()).unwrap_or_else(|| Note {
                 author: "boot".to_owned(),
                 comment: "mark21.toml on the configuration partition".to_owned(),
             });
-            Ok(Attempt { origin: Origin::Candidate, payload: Some(Payload::new(stored, wanted, note)) })
+            Ok(Attempt {
+                origin: Origin::Candidate,
+                payload: Some(Payload { stored: Arc::new(stored), wanted, note }),
+            })
         }
         Err(error) => {
             // What could not be tried may be good: the next start tries it again.
             if let ExtraError::Refused(reason) = &error {
-                refuse(digest, reason.clone());
+                refuse(reason.clone());
             }
             Err(format!("the new configuration is refused: {}", chain(&error)))
         }

@@ -5,9 +5,11 @@
 
 use std::collections::VecDeque;
 use std::fmt::Arguments;
+use std::io::IsTerminal;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mark21_api::lines::{COLUMNS, fold_lines};
 use tokio::sync::watch;
 
 /// Lines kept; at 100 bytes a line that is 200 kB.
@@ -39,13 +41,13 @@ pub(crate) fn note(text: Arguments<'_>) {
 
 /// Something that an operator at the console must hear of now.
 pub(crate) fn announce(text: Arguments<'_>) {
-    eprintln!("mark21d: {text}");
+    say(format_args!("mark21d: {text}"));
     keep(format_args!("{text}"));
 }
 
 /// Something that is wrong.
 pub(crate) fn error(text: Arguments<'_>) {
-    eprintln!("mark21d: error: {text}");
+    say(format_args!("mark21d: error: {text}"));
     keep_as(ERROR, format_args!("error: {text}"));
 }
 
@@ -66,6 +68,13 @@ pub(crate) fn behind(number: u64, most: usize) -> Vec<Entry> {
 /// Tells when there is a newer entry.
 pub(crate) fn watch() -> watch::Receiver<u64> {
     NEWEST.subscribe()
+}
+
+/// A journal breaks lines as its reader wants them; a serial line is as narrow as it is.
+fn say(text: Arguments<'_>) {
+    let text = text.to_string();
+    let is_narrow = std::io::stderr().is_terminal();
+    eprintln!("{}", if is_narrow { fold_lines(&text, COLUMNS) } else { text });
 }
 
 fn keep(text: Arguments<'_>) {

@@ -105,7 +105,7 @@ mod tests {
     fn a_factory_reset_is_done_once_for_a_start() {
         let (disk, run) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("another one"));
         let store = Store::new(disk.path());
-        let stored = Stored { text: b"schema = 1\n".to_vec(), extra: None };
+        let stored = Stored::new(b"schema = 1\n".to_vec(), None);
         let save = || store.save(&stored, &Note::default(), Current::Named).expect("it is saved");
         let count = || store.generations().expect("they can be listed").len();
         save();

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use mark21_api::status::{Boot, Firmware, Service, State};
+use mark21_api::status::{Boot, Firmware, Problem, Service, State};
 use mark21_config::Config;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,9 +24,10 @@ use crate::hand::Hand;
 use crate::load::{self, Payload, Tryout, chain};
 use crate::outside::Outside;
 use crate::store::{Current, Refusal, Store};
+use crate::watch::{self, Sign};
 use crate::watchdog::{self, Watchdog};
 use crate::worker::{self, Census, Order, Report, Subject, Wanted};
-use crate::{Options, bus, clock, files, firmware, haste, listen, rescue, reset, watch};
+use crate::{Options, bus, clock, files, firmware, haste, listen, rescue, reset};
 
 mod answer;
 mod change;
@@ -52,7 +53,9 @@ struct Runtime {
     census: Option<Census>,
     /// What the census comes to, until it, the configuration or the hand changes.
     services: OnceCell<Arc<Vec<Service>>>,
-    waiting: Vec<oneshot::Sender<Arc<str>>>,
+    waiting: Vec<oneshot::Sender<Arc<String>>>,
+    /// Who is told without a look, of one status for all who have asked by then.
+    asking: Vec<oneshot::Sender<Arc<String>>>,
     firmware: Firmware,
     boot: Boot,
     watchdog: Watchdog,
@@ -67,8 +70,8 @@ struct Runtime {
     change: Option<change::Caller>,
     /// Who waits for a weight to be in the kernel.
     reweighing: Vec<change::Reweighing>,
-    /// Where the watch leaves its signs; `None` once it runs.
-    signs: Option<mpsc::Sender<()>>,
+    /// Where the watch leaves its signs.
+    signs: mpsc::Sender<Sign>,
     /// Whether the kernel tells of foreign changes.
     is_watched: bool,
     /// Hashes of passwords that open nothing.
@@ -107,8 +110,11 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
     let forgotten = rescue::forgotten(wish, &options.run, load::passwords(&attempts));
     let reset = reset::read(Path::new(reset::BOOT_STATUS));
     crate::log::note(format_args!("the machine started because: {}", reset.words()));
-    for problem in &standing {
-        crate::log::error(format_args!("{}: {}", problem.subject, problem.text));
+    for Problem { subject, text } in &standing {
+        match text == load::NONE_YET {
+            true => crate::log::announce(format_args!("{subject}: {text}")),
+            false => crate::log::error(format_args!("{subject}: {text}")),
+        }
     }
     let (core, commands) = Core::start(Instant::now(), attempts, standing);
     let mut runtime = Runtime {
@@ -121,6 +127,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         census: None,
         services: OnceCell::new(),
         waiting: Vec::new(),
+        asking: Vec::new(),
         firmware: firmware::read(Path::new("/etc/os-release")),
         boot: Boot {
             kernel_to_supervisor_ms: millis(started),
@@ -136,7 +143,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
         applied: None,
         change: None,
         reweighing: Vec::new(),
-        signs: Some(signs),
+        signs,
         is_watched: false,
         forgotten,
         ordered: None,
@@ -147,6 +154,9 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
     runtime.perform(commands)?;
 
     loop {
+        if asked.is_empty() || runtime.asking.len() >= WAITING {
+            runtime.tell();
+        }
         let deadline = runtime.core.deadline();
         let tick = async {
             match deadline {
@@ -169,9 +179,8 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
                 runtime.boots = runtime.store.current().unwrap_or_default();
                 event
             }
-            sign = disturbed.recv(), if runtime.is_watched => {
-                // Without the watch, every look is a whole one.
-                runtime.is_watched = sign.is_some();
+            Some(sign) = disturbed.recv() => {
+                runtime.is_watched &= sign != Sign::Lost;
                 Event::Disturbed
             }
             () = runtime.companion.changed() => {
@@ -207,7 +216,12 @@ impl Runtime {
         while let Some(command) = commands.pop_front() {
             match command {
                 Command::Converge(mut manner) => {
+                    // Without the watch nft's tables may have changed since they were listed. One that was
+                    // lost is begun anew, before the look, so that this one finds what went unseen.
                     manner.whole |= !self.is_watched;
+                    if self.boot.kernel_to_proven_ms.is_some() && !self.is_watched {
+                        self.is_watched = watch::start(self.signs.clone()).is_ok();
+                    }
                     self.enter();
                     let subject = self.subject();
                     self.order(Order::Converge { subject, manner })?;
@@ -321,7 +335,7 @@ impl Runtime {
 
     fn refuse(&self, reason: String) {
         let Ok(Some(candidate)) = self.store.candidate() else { return };
-        if let Err(error) = self.store.refuse(Refusal { digest: candidate.digest(), reason }) {
+        if let Err(error) = self.store.refuse(Refusal { digest: candidate.digest().to_owned(), reason }) {
             crate::log::error(format_args!("the refusal is not remembered: {}", chain(&error)));
         }
     }
@@ -331,11 +345,10 @@ impl Runtime {
         haste::end();
         self.reach_out();
         self.boot.kernel_to_proven_ms = Some(millis(proven));
-        match self.signs.take().map(watch::start) {
-            Some(Ok(())) => self.is_watched = true,
-            // The look every few seconds still finds what was changed.
-            Some(Err(error)) => crate::log::error(format_args!("the kernel is not watched: {error}")),
-            None => {}
+        match watch::start(self.signs.clone()) {
+            Ok(()) => self.is_watched = true,
+            // Every look is a whole one until it can be begun.
+            Err(error) => crate::log::error(format_args!("the kernel is not watched: {error}")),
         }
         let state = self.core.state();
         crate::log::note(format_args!(
@@ -367,11 +380,7 @@ impl Runtime {
             }
             Report::Looked(census) => {
                 self.census = census.or(self.census.take());
-                let document = self.document();
-                for answer in std::mem::take(&mut self.waiting) {
-                    // A caller that has gone away needs no answer.
-                    drop(answer.send(Arc::clone(&document)));
-                }
+                self.asking.append(&mut self.waiting);
                 None
             }
         }

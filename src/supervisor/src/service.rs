@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mark21_api::status::{CaptureOptions, CommitOptions};
 use mark21_api::verdict;
-use zbus::fdo::{Error, Result};
+use zbus::fdo::Result;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
@@ -14,6 +14,7 @@ use zbus::{Connection, interface};
 use crate::door::{Door, beside};
 use crate::listen::user_name;
 use crate::objects::problems;
+use crate::refusal::Refusal;
 
 /// Log lines handed out in one call at most.
 const LOG_LINES: u32 = 1000;
@@ -44,8 +45,8 @@ pub(crate) struct Director {
 #[interface(name = "org.mark21.Director1")]
 impl Director {
     /// Everything that the box knows of itself, as one consistent snapshot.
-    async fn status(&self) -> Result<Arc<str>> {
-        self.door.status().await
+    async fn status(&self) -> Result<Arc<String>> {
+        Ok(self.door.status().await?)
     }
 
     /// Reads a configuration text and tells what is wrong with it, changing nothing.
@@ -64,7 +65,7 @@ impl Director {
     /// `all`.
     async fn resign(&self, name: &str) -> Result<()> {
         self.may_change()?;
-        self.door.resign(name).await
+        Ok(self.door.resign(name).await?)
     }
 
     /// The firewall's rules with their counters and causes.
@@ -74,7 +75,7 @@ impl Director {
 
     /// What the FTP servers behind a service must carry, by the server program's name.
     async fn server_config(&self, service: &str) -> Result<HashMap<String, String>> {
-        self.door.server_config(service).await
+        Ok(self.door.server_config(service).await?)
     }
 
     /// The newest lines of the supervisor's log, oldest first.
@@ -111,7 +112,7 @@ impl Director {
     /// Keeps the change that waits for its confirmation; its generation.
     async fn confirm(&self) -> Result<u32> {
         self.may_change()?;
-        self.door.confirm().await
+        Ok(self.door.confirm().await?)
     }
 
     /// Commits an older generation anew, with the options of Commit; number 0 takes back what is
@@ -139,7 +140,7 @@ impl Director {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<()> {
         let caller = self.may_change_as(&header, connection).await?;
-        self.door.weigh(service, server, Some(weight), save.then_some(weight), &caller).await
+        Ok(self.door.weigh(service, server, Some(weight), save.then_some(weight), &caller).await?)
     }
 
     /// Gives a server no new sessions; those that it has go on.
@@ -152,7 +153,7 @@ impl Director {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<()> {
         let caller = self.may_change_as(&header, connection).await?;
-        self.door.weigh(service, server, Some(0), save.then_some(0), &caller).await
+        Ok(self.door.weigh(service, server, Some(0), save.then_some(0), &caller).await?)
     }
 
     /// Gives a server the configuration's weight again.
@@ -166,51 +167,51 @@ impl Director {
     ) -> Result<()> {
         let caller = self.may_change_as(&header, connection).await?;
         let is_saved_as_drained = save && self.door.saved_weight(service, server).await? == 0;
-        self.door.weigh(service, server, None, is_saved_as_drained.then_some(1), &caller).await
+        Ok(self.door.weigh(service, server, None, is_saved_as_drained.then_some(1), &caller).await?)
     }
 
     /// The private host key of ssh in hexadecimal, for a backup; empty where there is none.
     async fn host_key(&self) -> Result<String> {
         self.may_change()?;
-        self.door.host_key().await
+        Ok(self.door.host_key().await?)
     }
 
     /// Takes the host key of another box, so that it is known to those who knew that one.
     async fn restore_host_key(&self, key: &str) -> Result<()> {
         self.may_change()?;
-        self.door.restore_host_key(key).await
+        Ok(self.door.restore_host_key(key).await?)
     }
 
     /// The names of the files on a USB stick with FAT.
     async fn list_stick(&self) -> Result<Vec<String>> {
         self.may_change()?;
-        self.door.list_stick().await
+        Ok(self.door.list_stick().await?)
     }
 
     /// A text from a USB stick with FAT; its name holds no folder.
     async fn read_stick(&self, name: &str) -> Result<String> {
         self.may_change()?;
-        self.door.read_stick(name).await
+        Ok(self.door.read_stick(name).await?)
     }
 
     /// Writes a text to a USB stick with FAT.
     async fn write_stick(&self, name: &str, text: &str) -> Result<()> {
         self.may_change()?;
-        self.door.write_stick(name, text).await
+        Ok(self.door.write_stick(name, text).await?)
     }
 
     /// The disks of the box: name, bytes, what is on it, and why it is not taken for an installation
     /// (empty when it is).
     async fn list_disks(&self) -> Result<Vec<crate::install::Disk>> {
         self.may_change()?;
-        self.door.list_disks().await
+        Ok(self.door.list_disks().await?)
     }
 
     /// Erases a disk and writes the running system with its configuration onto it, and answers when
     /// all is read back: minutes. The disk that the box runs from is refused.
     async fn install(&self, disk: &str) -> Result<()> {
         self.may_change()?;
-        self.door.install(disk).await
+        Ok(self.door.install(disk).await?)
     }
 
     /// Asks one hop, 1-255, on the way to a host for echoes.
@@ -224,7 +225,7 @@ impl Director {
     /// `bytes` u (1-67108864), `snap` u (bytes of each packet, 1-2048), `with_bytes` b.
     fn start_capture(&self, interface: &str, options: CaptureOptions) -> Result<u32> {
         self.may_change()?;
-        self.door.start_capture(interface, &options)
+        Ok(self.door.start_capture(interface, &options)?)
     }
 
     /// What a capture has caught since the last call; waits up to a second for it. One that is not
@@ -323,7 +324,7 @@ impl Director {
     fn may_change(&self) -> Result<()> {
         match self.caller.rights {
             Rights::Change => Ok(()),
-            Rights::Read => Err(Error::AccessDenied("only root and the group admin may do this".to_owned())),
+            Rights::Read => Err(Refusal::denied().into()),
         }
     }
 
@@ -350,10 +351,10 @@ impl Director {
 fn start_anew() -> Result<()> {
     crate::log::announce(format_args!("the box starts anew"));
     rustix::process::kill_process(rustix::process::Pid::INIT, rustix::process::Signal::INT)
-        .map_err(|error| Error::Failed(format!("init cannot be asked: {error}")))
+        .map_err(|error| Refusal::below(format!("init cannot be asked: {error}")).into())
 }
 
 /// The answer as the one string that travels.
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::Failed(error.to_string()))
+    serde_json::to_string(value).map_err(|error| Refusal::below(error).into())
 }

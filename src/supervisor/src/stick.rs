@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
+use crate::refusal::Refusal;
+
 /// How long a stick that was just plugged in may take to be there.
 const PATIENCE: Duration = Duration::from_secs(8);
 const LOOK: Duration = Duration::from_millis(200);
@@ -31,8 +33,8 @@ const OURS: &str = "PARTNAME=mark21-";
 /// The file's text.
 ///
 /// # Errors
-/// In words: there is no stick, no such file, or it is no text of a bearable length.
-pub(crate) fn read(run: &Path, name: &str) -> Result<String, String> {
+/// There is no stick, no such file, or it is no text of a bearable length.
+pub(crate) fn read(run: &Path, name: &str) -> Result<String, Refusal> {
     let name = checked(name)?;
     with_stick(run, MountFlags::RDONLY, |folder| {
         let file = File::open(folder.join(name))?;
@@ -43,28 +45,28 @@ pub(crate) fn read(run: &Path, name: &str) -> Result<String, String> {
         }
         String::from_utf8(text).map_err(|_| io::Error::other("it is no UTF-8 text"))
     })
-    .map_err(|error| format!("{name}: {error}"))
+    .map_err(|error| at(name, &error))
 }
 
 /// Writes a file, or another one in its place.
 ///
 /// # Errors
-/// In words: there is no stick, or it is full or locked.
-pub(crate) fn write(run: &Path, name: &str, text: &str) -> Result<(), String> {
+/// There is no stick, or it is full or locked.
+pub(crate) fn write(run: &Path, name: &str, text: &str) -> Result<(), Refusal> {
     let name = checked(name)?;
     with_stick(run, MountFlags::empty(), |folder| {
         let mut file = File::create(folder.join(name))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
     })
-    .map_err(|error| format!("{name}: {error}"))
+    .map_err(|error| at(name, &error))
 }
 
 /// The names of the files in its top folder.
 ///
 /// # Errors
-/// In words: there is no stick.
-pub(crate) fn list(run: &Path) -> Result<Vec<String>, String> {
+/// There is no stick.
+pub(crate) fn list(run: &Path) -> Result<Vec<String>, Refusal> {
     with_stick(run, MountFlags::RDONLY, |folder| {
         let mut names: Vec<String> = fs::read_dir(folder)?
             .flatten()
@@ -76,11 +78,11 @@ pub(crate) fn list(run: &Path) -> Result<Vec<String>, String> {
         names.sort_unstable();
         Ok(names)
     })
-    .map_err(|error| error.to_string())
+    .map_err(|error| at("the stick", &error))
 }
 
 /// Letters, digits, dots, dashes: no path, nothing hidden.
-fn checked(name: &str) -> Result<&str, String> {
+fn checked(name: &str) -> Result<&str, Refusal> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     match name.len() <= MOST_LETTERS
         && !name.starts_with('.')
@@ -88,9 +90,19 @@ fn checked(name: &str) -> Result<&str, String> {
         && name.chars().all(is_plain)
     {
         true => Ok(name),
-        false => Err(format!(
-            "{name:?} is no name on a stick: at most {MOST_LETTERS} letters, digits, dots and dashes, no folder"
+        false => Err(Refusal::wrong(
+            format!("{name:?} is no name on a stick"),
+            format!("it has at most {MOST_LETTERS} letters, digits, dots and dashes, and no folder"),
         )),
+    }
+}
+
+fn at(name: &str, error: &io::Error) -> Refusal {
+    match error.raw_os_error() {
+        None if error.kind() == io::ErrorKind::NotFound => {
+            Refusal::failed(error.to_string(), "plug one in, and try once more")
+        }
+        _ => Refusal::failed(format!("{name}: {error}"), "load --usb lists what is on the stick"),
     }
 }
 

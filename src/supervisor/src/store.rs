@@ -15,6 +15,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -31,26 +32,48 @@ const GENERATIONS_KEPT: usize = 32;
 /// Refused candidates remembered.
 const REFUSALS_KEPT: usize = 16;
 
-/// A configuration as it lies on the partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A configuration as it lies on the partition; it never changes, only another one is made.
+#[derive(Clone, Debug)]
 pub(crate) struct Stored {
-    /// `mark21.toml`
-    pub(crate) text: Vec<u8>,
-    /// `extra.nft`
-    pub(crate) extra: Option<Vec<u8>>,
+    text: Vec<u8>,
+    extra: Option<Vec<u8>>,
+    /// Of up to two mebibytes, so it is worked out once.
+    digest: OnceLock<String>,
 }
 
 impl Stored {
+    pub(crate) fn new(text: Vec<u8>, extra: Option<Vec<u8>>) -> Self {
+        Self { text, extra, digest: OnceLock::new() }
+    }
+
+    /// `mark21.toml`
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// `extra.nft`; `None` where there is none.
+    pub(crate) fn extra(&self) -> Option<&[u8]> {
+        self.extra.as_deref()
+    }
+
     /// SHA-256 over both files in hexadecimal; the text's length keeps them apart.
-    pub(crate) fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        hash.update((self.text.len() as u64).to_be_bytes());
-        hash.update(&self.text);
-        if let Some(extra) = &self.extra {
-            hash.update(b"extra");
-            hash.update(extra);
-        }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    pub(crate) fn digest(&self) -> &str {
+        self.digest.get_or_init(|| {
+            let mut hash = Sha256::new();
+            hash.update((self.text.len() as u64).to_be_bytes());
+            hash.update(&self.text);
+            if let Some(extra) = &self.extra {
+                hash.update(b"extra");
+                hash.update(extra);
+            }
+            crate::hex::write(&hash.finalize())
+        })
+    }
+}
+
+impl PartialEq for Stored {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.text, &self.extra) == (&other.text, &other.extra)
     }
 }
 
@@ -197,8 +220,8 @@ impl Store {
         let making = generations.join("new");
         remove_tree(&making)?;
         fs::create_dir_all(&making).map_err(failed("make", &making))?;
-        write_whole(&making.join("mark21.toml"), &stored.text)?;
-        if let Some(extra) = &stored.extra {
+        write_whole(&making.join("mark21.toml"), stored.text())?;
+        if let Some(extra) = stored.extra() {
             write_whole(&making.join("extra.nft"), extra)?;
         }
         write_whole(&making.join("meta.json"), &meta.to_json())?;
@@ -309,14 +332,14 @@ impl Store {
     }
 
     fn write_candidate(&self, _window: &Window<'_>, stored: &Stored) -> Result<(), StoreError> {
-        match &stored.extra {
+        match stored.extra() {
             Some(extra) => replace(&self.root, "extra.nft", extra)?,
             None => {
                 remove_file(&self.root.join("extra.nft"))?;
                 sync_folder(&self.root)?;
             }
         }
-        replace(&self.root, "mark21.toml", &stored.text)
+        replace(&self.root, "mark21.toml", stored.text())
     }
 
     /// Remembers a candidate that failed, so that it is not tried again.
@@ -360,7 +383,7 @@ impl Meta {
             time: seconds_since_1970(),
             author: note.author.clone(),
             comment: note.comment.clone(),
-            digest: stored.digest(),
+            digest: stored.digest().to_owned(),
             confirmed,
         }
     }
@@ -372,7 +395,7 @@ impl Meta {
 
 fn read_stored(folder: &Path) -> Result<Option<Stored>, StoreError> {
     let Some(text) = read_file(&folder.join("mark21.toml"))? else { return Ok(None) };
-    Ok(Some(Stored { text, extra: read_file(&folder.join("extra.nft"))? }))
+    Ok(Some(Stored::new(text, read_file(&folder.join("extra.nft"))?)))
 }
 
 fn seconds_since_1970() -> u64 {

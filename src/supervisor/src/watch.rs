@@ -3,6 +3,7 @@
 //! A thread waits for the kernel's notifications, reads them all, and leaves one sign; while
 //! that sign waits to be read, further ones add nothing.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::thread;
 
@@ -11,8 +12,17 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
+/// What the thread leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// Something was changed.
+    Changed,
+    /// The thread has ended: what is changed from now on is told of by another one.
+    Lost,
+}
+
 /// Where a sign is left, and where it is found.
-pub(crate) fn channel() -> (mpsc::Sender<()>, mpsc::Receiver<()>) {
+pub(crate) fn channel() -> (mpsc::Sender<Sign>, mpsc::Receiver<Sign>) {
     mpsc::channel(1)
 }
 
@@ -21,31 +31,28 @@ pub(crate) fn channel() -> (mpsc::Sender<()>, mpsc::Receiver<()>) {
 ///
 /// # Errors
 /// The kernel's notifications cannot be had, or no thread can be started.
-pub(crate) fn start(signs: mpsc::Sender<()>) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn start(signs: mpsc::Sender<Sign>) -> Result<(), Box<dyn std::error::Error>> {
     let watch = Watch::open()?;
-    thread::Builder::new().name("watch".to_owned()).spawn(move || wait(watch, &signs))?;
+    thread::Builder::new().name("watch".to_owned()).spawn(move || {
+        let Err(error) = wait(watch, &signs) else { return };
+        crate::log::error(format_args!("the kernel's notifications are lost: {error}"));
+        // Where nobody listens any more, nobody misses them.
+        let _ = signs.blocking_send(Sign::Lost);
+    })?;
     Ok(())
 }
 
-fn wait(mut watch: Watch, signs: &mpsc::Sender<()>) {
+/// Until nobody listens.
+fn wait(mut watch: Watch, signs: &mpsc::Sender<Sign>) -> io::Result<()> {
     loop {
         match poll(&mut [PollFd::new(&watch.as_fd(), PollFlags::IN)], None) {
             Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return lost(&error),
+            Err(error) => return Err(error.into()),
         }
-        match watch.drain() {
-            Ok(touched) if !touched.any() => {}
-            Ok(_) => {
-                if let Err(TrySendError::Closed(())) = signs.try_send(()) {
-                    return;
-                }
-            }
-            Err(error) => return lost(&error),
+        if watch.drain()?.any()
+            && let Err(TrySendError::Closed(_)) = signs.try_send(Sign::Changed)
+        {
+            return Ok(());
         }
     }
-}
-
-/// The look every few seconds still finds what was changed.
-fn lost(error: &dyn std::error::Error) {
-    crate::log::error(format_args!("the kernel's notifications are lost: {error}"));
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mark21_api::status::{Change, Firewall, PlanReport, Problem, Rule};
-use mark21_config::Config;
+use mark21_config::{Config, Whereabouts};
 use mark21_kernel::{Kernel, NftTables};
 use mark21_reconcile::{Desired, Domain, Extra, Machine, Observed, Overrides, When, plan, reweighing};
 use tokio::sync::{mpsc, oneshot};
@@ -289,10 +289,11 @@ impl Worker {
 
 fn firewall(kernel: &mut Kernel, text: &str) -> Result<Firewall, String> {
     let counts = kernel.rule_counts().map_err(|error| chain(&error))?;
+    let whereabouts = Whereabouts::of(text);
     let rules = counts.into_iter().map(|count| {
         let object = count.cause.split_once(':').map_or(count.cause.as_str(), |(object, _)| object);
         Rule {
-            line: mark21_config::line_of(text, object).map(|line| line as u64),
+            line: whereabouts.line(object).map(|line| line as u64),
             packets: count.counted.map(|(packets, _)| packets),
             bytes: count.counted.map(|(_, bytes)| bytes),
             chain: count.chain,

@@ -230,7 +230,7 @@ impl Daemon {
             self.settle(now);
             for token in tokens.iter().filter(|token| (MONITOR..SOCKETS).contains(*token)) {
                 match *token {
-                    MONITOR => self.read_monitor(now),
+                    MONITOR => drop(self.read_monitor(now)),
                     CONTROL => self.accept(),
                     HELPER => self.read_helper(now),
                     connection => self.serve_connection(connection, now),
@@ -240,6 +240,7 @@ impl Daemon {
             if tokens.contains(&SIGNALS) {
                 self.read_signals(now);
             }
+            self.tend_virtual_macs();
             if has_only_heard {
                 self.moderate(heard, last_heard);
                 last_heard = now;
@@ -275,6 +276,7 @@ impl Daemon {
     fn stop(&mut self, now: Instant) {
         log::info!("stopping");
         self.notifier.stopping();
+        self.catch_up(now);
         for index in 0..self.routers.len() {
             self.input(index, now, Input::Shutdown);
         }

@@ -1,4 +1,4 @@
-//! Runs programs and reads tracked files in a process of its own.
+//! Runs programs, reads tracked files and deletes interfaces in a process of its own.
 //!
 //! It is forked before memory is locked, priority raised and privileges dropped, so that none of
 //! that reaches the programs, and nothing that they do holds up the protocol.

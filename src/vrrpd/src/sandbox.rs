@@ -81,6 +81,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_lseek,
     libc::SYS_mknodat,
     libc::SYS_renameat,
+    libc::SYS_unlinkat,
     libc::SYS_ppoll,
     // Memory, and the end.
     libc::SYS_brk,
@@ -107,7 +108,7 @@ const ALLOWED: &[libc::c_long] = &[
 /// Older calls, which newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
 const ALSO_ALLOWED: &[libc::c_long] =
-    &[libc::SYS_epoll_wait, libc::SYS_rename, libc::SYS_mknod, libc::SYS_poll];
+    &[libc::SYS_epoll_wait, libc::SYS_rename, libc::SYS_unlink, libc::SYS_mknod, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const ALSO_ALLOWED: &[libc::c_long] = &[];
 

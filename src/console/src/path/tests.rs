@@ -74,7 +74,9 @@ fn what_cannot_be_set_says_why_and_what_to_do() {
         ("service ftp scheduler", "scheduler has no value", "wlc"),
         ("service ftp scheduler wl", "no such word", "\"wlc\""),
         ("service ftp scheduler rr wlc", "scheduler takes one value", "wlc"),
-        ("service ftp real_server 9 weight 1", "there is no service.real_server 9", "10.0.0.11"),
+        ("service ftp real_server 9 weight 1", "there is no real_server 9", "10.0.0.11"),
+        ("service scheduler rr", "which service is missing", "as in: service ftp"),
+        ("interface", "which interface is missing", "as in: interface outside"),
         ("service ftp real_server 10.0.0.11 weight many", "weight", "0-65535"),
         ("interface outside addresses 192.0.2.300/24", "neither an IPv4 nor an IPv6 address", "192.0.2.2/24"),
         ("egress 7 from inside", "there is no egress 7", "the next one is 2"),
@@ -84,6 +86,36 @@ fn what_cannot_be_set_says_why_and_what_to_do() {
         assert!(failure.message.contains(message), "{line}: {}", failure.message);
         assert!(failure.hint.contains(hint), "{line}: {}", failure.hint);
     }
-    assert!(delete(PAIR, &words("service ftp real_server 10.0.0.99")).is_err());
-    assert!(delete(PAIR, &words("timeouts udp")).is_err());
+}
+
+#[test]
+fn what_cannot_be_deleted_says_what_could_be() {
+    let cases = [
+        (
+            "service ftp real_server 10.0.0.99",
+            "there is no real_server 10.0.0.99",
+            "known are: 10.0.0.11, 10.0",
+        ),
+        ("service mail", "there is no service mail", "known are: ftp, web"),
+        ("timeouts udp", "timeouts udp is not in the draft", "show configuration draft"),
+        ("syslog 1", "there is no syslog in the draft", "show configuration draft"),
+        ("syslog 1 port", "there is no syslog in the draft", "show configuration draft"),
+        ("interface device", "there is no interface device", "known are: outside, inside"),
+        ("service ftp scheduler wlc", "one word too many", "name a field"),
+    ];
+    for (line, message, hint) in cases {
+        let failure = delete(PAIR, &words(line)).expect_err(line);
+        assert!(failure.message.contains(message), "{line}: {}", failure.message);
+        assert!(failure.hint.contains(hint), "{line}: {}", failure.hint);
+    }
+}
+
+#[test]
+fn every_example_of_a_path_is_one() {
+    for table in fields::TABLES.iter().filter(|table| matches!(table.form, TableForm::Many { .. })) {
+        let line = example(table);
+        assert!(line.starts_with(table.path.split('.').next().unwrap_or_default()), "{}: {line}", table.path);
+        let path = Path::read(&words(line)).unwrap_or_else(|failure| panic!("{line}: {}", failure.message));
+        assert_eq!(path.table().path, table.path, "{line}");
+    }
 }

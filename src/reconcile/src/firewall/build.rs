@@ -116,8 +116,8 @@ impl Table {
     }
 
     fn input(&mut self, context: &Context<'_>, gathered: &[Gathered; 2]) {
-        self.rule(rules::loopback(Way::In));
         self.marked(Way::In, gathered);
+        self.rule(rules::loopback(Way::In));
         self.rule(rules::transport_answers());
         for of in gathered {
             for protocol in PROTOCOLS.into_iter().filter(|protocol| !of.endpoints(*protocol).is_empty()) {
@@ -192,8 +192,8 @@ impl Table {
     }
 
     fn output(&mut self, context: &Context<'_>, gathered: &[Gathered; 2]) {
-        self.rule(rules::loopback(Way::Out));
         self.marked(Way::Out, gathered);
+        self.rule(rules::loopback(Way::Out));
         self.rule(rules::answers(Chain::Output));
         for of in gathered {
             if !of.servers.is_empty() {

@@ -7,12 +7,20 @@ use std::time::{Duration, Instant};
 
 use mark21_api::status::Problem;
 
+use crate::refusal::Refusal;
+
 use super::{Attempt, Command, Core, Done, Origin, Outcome, Phase, START_RETRY};
 
 /// How long a change may take to be proven: what does not hold by then will not.
 const TRIAL: Duration = Duration::from_secs(3);
 /// How long before the end an unconfirmed change is announced to go.
 const ANNOUNCED: [Duration; 3] = [Duration::from_secs(300), Duration::from_secs(60), Duration::from_secs(10)];
+
+const NOTHING_WAITS: &str = "nothing waits for a confirmation";
+/// What can be done about a change that was put back.
+const MEND: &str = "log tells more; mend it, and commit once more";
+const AT_REBOOT: &str = "plan shows all of it; commit --at-reboot takes it at the next start";
+const DISK: &str = "is the disk full, or broken? log tells more";
 
 /// What an operator asks for.
 #[derive(Debug)]
@@ -61,8 +69,9 @@ pub(super) struct Unconfirmed {
 pub(super) struct Return {
     from: Option<u32>,
     why: String,
-    /// Whether an operator waits for the answer that his change has failed.
-    is_answer: bool,
+    /// What an operator can do who waits for the answer that his change has failed; `None` when
+    /// nobody does.
+    next: Option<&'static str>,
 }
 
 impl Unconfirmed {
@@ -75,21 +84,26 @@ impl Unconfirmed {
 impl<P> Core<P> {
     /// Takes an operator's change; while a look is under way it waits for its end.
     pub(super) fn change(&mut self, now: Instant, request: Request<P>) -> Vec<Command> {
-        let refused = |text: String| vec![Command::Answer(Err(text))];
+        let refused = |refusal: Refusal| vec![Command::Answer(Err(refusal))];
         if self.waiting.is_some() {
-            return refused("another change is under way".to_owned());
+            return refused(Refusal::busy());
         }
         match (&mut self.phase, request) {
-            (Phase::Starting { .. }, _) => refused("the box is still starting".to_owned()),
-            (Phase::Trying(_) | Phase::Returning(_), _) => refused("another change is under way".to_owned()),
-            (Phase::Settled, Request::Confirm | Request::TakeBack) => {
-                refused("nothing waits for a confirmation".to_owned())
-            }
+            (Phase::Starting { .. }, _) => refused(Refusal::failed(
+                "the box is still starting",
+                "status tells when it serves; try once more then",
+            )),
+            (Phase::Trying(_) | Phase::Returning(_), _) => refused(Refusal::busy()),
+            (Phase::Settled, Request::Confirm) => refused(Refusal::failed(
+                NOTHING_WAITS,
+                "what runs stays; commit --confirm 5m makes a change that waits for one",
+            )),
+            (Phase::Settled, Request::TakeBack) => refused(Refusal::failed(
+                NOTHING_WAITS,
+                "name the generation to go back to; generations lists them",
+            )),
             (Phase::Unconfirmed(unconfirmed), Request::Commit { .. }) => {
-                let generation = unconfirmed.generation;
-                refused(format!(
-                    "generation {generation} waits for its confirmation: confirm it or roll it back first"
-                ))
+                refused(Refusal::unconfirmed(unconfirmed.generation))
             }
             (Phase::Unconfirmed(unconfirmed), Request::Confirm) => {
                 let name = Command::Name(unconfirmed.generation);
@@ -100,7 +114,7 @@ impl<P> Core<P> {
                 Vec::new()
             }
             (Phase::Unconfirmed(_), Request::TakeBack) => {
-                self.go_back(true, "an operator took it back".to_owned())
+                self.go_back("an operator took it back".to_owned(), Some(MEND))
             }
             (Phase::Settled, Request::Commit { payload, confirmation }) => {
                 self.attempts.push_front(Attempt { origin: Origin::Commit, payload: Some(payload) });
@@ -124,9 +138,9 @@ impl<P> Core<P> {
                 Vec::new()
             }
             (Phase::Trying(_), Outcome::Failed(problem)) => {
-                self.go_back(true, format!("{}: {}", problem.subject, problem.text))
+                self.go_back(format!("{}: {}", problem.subject, problem.text), Some(MEND))
             }
-            (Phase::Trying(_), Outcome::NotLive(text)) => self.go_back(true, text),
+            (Phase::Trying(_), Outcome::NotLive(text)) => self.go_back(text, Some(AT_REBOOT)),
             (Phase::Returning(_), Outcome::Proven(_)) => self.await_answer(Command::Instruct),
             (Phase::Returning(_), Outcome::Failed(problem)) => self.returned(now, Some(problem)),
             (Phase::Returning(_), Outcome::NotLive(text)) => {
@@ -143,7 +157,7 @@ impl<P> Core<P> {
                 let current = trial.confirmation == Confirmation::None;
                 self.await_answer(Command::Save { current })
             }
-            (Phase::Trying(_), Err(text)) => self.go_back(true, format!("vrrpd: {text}")),
+            (Phase::Trying(_), Err(text)) => self.go_back(format!("vrrpd: {text}"), Some(MEND)),
             (Phase::Returning(_), taken) => {
                 let problem = taken.err().map(|text| Problem { subject: "vrrpd".to_owned(), text });
                 self.returned(now, problem)
@@ -179,7 +193,7 @@ impl<P> Core<P> {
                 }
                 vec![Command::Answer(Ok(done))]
             }
-            (Phase::Trying(_), Err(text)) => self.go_back(true, text),
+            (Phase::Trying(_), Err(text)) => self.go_back(text, Some(DISK)),
             // The candidate of the start, which serves whether or not it could be saved.
             (_, Ok(number)) => {
                 if let Some(attempt) = front {
@@ -206,7 +220,7 @@ impl<P> Core<P> {
             self.attempts.truncate(1);
             self.standing.clear();
         }
-        vec![Command::Answer(named.map(|()| done))]
+        vec![Command::Answer(named.map(|()| done).map_err(Refusal::below))]
     }
 
     /// What is due of the announcements, and the end.
@@ -216,7 +230,7 @@ impl<P> Core<P> {
             return Vec::new();
         }
         if now >= unconfirmed.until {
-            return self.go_back(false, "nobody confirmed it in time".to_owned());
+            return self.go_back("nobody confirmed it in time".to_owned(), None);
         }
         unconfirmed.announced += 1;
         let left = unconfirmed.until.saturating_duration_since(now);
@@ -225,12 +239,12 @@ impl<P> Core<P> {
         vec![Command::Announce { generation: unconfirmed.generation, seconds }]
     }
 
-    fn go_back(&mut self, is_answer: bool, why: String) -> Vec<Command> {
+    fn go_back(&mut self, why: String, next: Option<&'static str>) -> Vec<Command> {
         let from = self.origin().generation();
         if self.attempts.len() > 1 {
             self.attempts.pop_front();
         }
-        self.phase = Phase::Returning(Return { from, why, is_answer });
+        self.phase = Phase::Returning(Return { from, why, next });
         self.current = None;
         self.disturbed = true;
         self.converge()
@@ -244,19 +258,20 @@ impl<P> Core<P> {
         if let Some(problem) = &problem {
             commands.push(Command::Complain(problem.clone()));
         }
-        let Return { from, why, is_answer } = returned;
+        let Return { from, why, next } = returned;
         if from.is_some() {
             commands.push(Command::WentBack { from, to: self.origin(), why: why.clone() });
         }
-        if is_answer {
+        if let Some(next) = next {
             let taken_back = from.is_some();
             let done = Done { generation: self.origin().generation(), changes: Vec::new() };
             commands.push(Command::Answer(match (taken_back, &problem) {
                 (true, None) => Ok(done),
-                (false, None) => Err(format!("{why}; all is as it was before")),
-                (_, Some(problem)) => {
-                    Err(format!("{why}; and on the way back {}: {}", problem.subject, problem.text))
-                }
+                (false, None) => Err(Refusal::failed(format!("{why}; all is as it was before"), next)),
+                (_, Some(problem)) => Err(Refusal::below(format!(
+                    "{why}; and on the way back {}: {}",
+                    problem.subject, problem.text
+                ))),
             }));
         }
         self.settle(now);

@@ -124,7 +124,8 @@ async fn the_interface_is_the_one_that_is_documented() {
          `org.mark21.Director1`. This page is made from the running program\n\
          (`UPDATE=1 cargo test -p mark21-supervisor documented`); a change of it is a change of the\n\
          interface. What a call answers beside plain values is a JSON document in one string, the same that\n\
-         `--json` prints; `src/api/src/status.rs` describes them and the options.\n\n\
+         `--json` prints; `src/api/src/status.rs` describes them and the options. An error's text says why, and\n\
+         in a last line that begins with `hint: ` what to do next.\n\n\
          Everybody on the box may read what holds no secret; root and the group `admin` change.\n\
          More than 256 real servers are no objects; their services' property `RealServers` has them.\n\
          On the socket the objects below the director, and their signals, begin with the first call that\n\

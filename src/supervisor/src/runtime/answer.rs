@@ -13,6 +13,7 @@ use super::{Runtime, WAITING, millis};
 use crate::core::Event;
 use crate::door::Request;
 use crate::load::Payload;
+use crate::refusal::Refusal;
 use crate::worker::{Order, Subject, Wanted};
 use crate::{clock, files, hand, report, server_config};
 
@@ -26,18 +27,20 @@ impl Runtime {
             Request::Status(answer) => {
                 let is_fresh = self.census.as_ref().is_some_and(|census| census.taken.elapsed() < FRESH);
                 let looking = !self.waiting.is_empty();
-                if is_fresh || self.is_starting() || self.waiting.len() == WAITING {
-                    drop(answer.send(self.document()));
-                } else if looking || self.look().is_ok() {
+                if !is_fresh
+                    && !self.is_starting()
+                    && self.waiting.len() < WAITING
+                    && (looking || self.look().is_ok())
+                {
                     self.waiting.push(answer);
                 } else {
-                    drop(answer.send(self.document()));
+                    self.asking.push(answer);
                 }
                 None
             }
             Request::Firewall(answer) => {
-                let text = self.core.running().map(|running| running.stored.text.clone());
-                let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+                let text = self.core.running().map_or(&[][..], |running| running.stored.text());
+                let text = String::from_utf8_lossy(text).into_owned();
                 drop(self.order(Order::Firewall(text, answer)));
                 None
             }
@@ -75,9 +78,17 @@ impl Runtime {
         self.feed.show(self.status());
     }
 
-    /// The status as it travels, written once for all who wait for it.
-    pub(super) fn document(&self) -> Arc<str> {
-        serde_json::to_string(&self.status()).expect("the interface's types have a JSON form").into()
+    /// Tells all who ask what is the case, in one document.
+    pub(super) fn tell(&mut self) {
+        if self.asking.is_empty() {
+            return;
+        }
+        let json = serde_json::to_string(&self.status());
+        let document = Arc::new(json.expect("the interface's types have a JSON form"));
+        for answer in self.asking.drain(..) {
+            // A caller that has gone away needs no answer.
+            drop(answer.send(Arc::clone(&document)));
+        }
     }
 
     fn status(&self) -> Status {
@@ -94,7 +105,7 @@ impl Runtime {
             configuration: Configuration {
                 generation: self.core.origin().generation(),
                 at_boot: self.boots,
-                digest: running.map(|running| running.digest.clone()).unwrap_or_default(),
+                digest: running.map(|running| running.stored.digest().to_owned()).unwrap_or_default(),
                 unconfirmed,
             },
             boot: Boot { uptime_s: clock::since_kernel_start().as_secs(), ..self.boot },
@@ -125,11 +136,13 @@ impl Runtime {
         status
     }
 
-    fn server_config(&self, name: &str) -> Result<HashMap<String, String>, String> {
-        let config = self.config().ok_or("no configuration runs")?;
+    fn server_config(&self, name: &str) -> Result<HashMap<String, String>, Refusal> {
+        let config = self.config().ok_or_else(Refusal::nothing_runs)?;
         let service = hand::find_service(config, name)?;
-        let lines =
-            server_config::of(service).ok_or_else(|| format!("service {name:?} does not carry FTP"))?;
+        let lines = server_config::of(service).ok_or_else(|| {
+            let why = format!("service {name:?} does not carry FTP");
+            Refusal::wrong(why, "its servers need nothing of their own; show services tells the kinds")
+        })?;
         Ok(lines.into_iter().map(|lines| (lines.program.to_owned(), lines.text)).collect())
     }
 

@@ -10,6 +10,7 @@ use crate::core::{Confirmation, Done, Event, Outcome, Request};
 use crate::feed::News;
 use crate::hand::ServerName;
 use crate::load::{Payload, chain};
+use crate::refusal::Refusal;
 use crate::risk;
 
 /// What an operator asks for.
@@ -38,7 +39,7 @@ pub(crate) struct Weight {
 }
 
 /// Where the end of a change is told.
-pub(crate) type Answer = oneshot::Sender<Result<Committed, String>>;
+pub(crate) type Answer = oneshot::Sender<Result<Committed, Refusal>>;
 
 /// Who waits for the end of a change.
 pub(super) struct Caller {
@@ -49,7 +50,7 @@ pub(super) struct Caller {
 
 /// Who waits for a weight to be in the kernel.
 pub(super) struct Reweighing {
-    answer: oneshot::Sender<Result<(), String>>,
+    answer: oneshot::Sender<Result<(), Refusal>>,
     /// Whether a convergence that began later is under way.
     pub(super) is_ordered: bool,
 }
@@ -65,27 +66,27 @@ impl Runtime {
                 drop(answer.send(Ok(committed)));
                 None
             }
-            Err(text) => {
-                drop(answer.send(Err(text)));
+            Err(refusal) => {
+                drop(answer.send(Err(refusal)));
                 None
             }
         }
     }
 
-    fn prepared(&self, change: Change) -> Result<Prepared, String> {
+    fn prepared(&self, change: Change) -> Result<Prepared, Refusal> {
         if self.change.is_some() {
-            return Err("another change is under way".to_owned());
+            return Err(Refusal::busy());
         }
         match change {
             Change::Confirm => Ok(Prepared::Event(Event::Change(Request::Confirm), Default::default())),
             Change::TakeBack => Ok(Prepared::Event(Event::Change(Request::TakeBack), Default::default())),
             Change::AtReboot(payload) => {
                 if let Some((generation, _)) = self.core.unconfirmed() {
-                    return Err(format!("generation {generation} waits for its confirmation"));
+                    return Err(Refusal::unconfirmed(generation));
                 }
                 self.store
                     .put_candidate(&payload.stored, &payload.note)
-                    .map_err(|error| format!("it could not be written: {}", chain(&error)))?;
+                    .map_err(|error| Refusal::below(format!("it could not be written: {}", chain(&error))))?;
                 crate::log::note(format_args!(
                     "{} put a configuration there for the next start",
                     payload.note.author
@@ -104,8 +105,9 @@ impl Runtime {
                             0 => String::new(),
                             more => format!(" (and {more} more)"),
                         };
-                        return Err(format!(
-                            "{risk}{more}: such a change needs a confirmation, as in commit --confirm 5m"
+                        return Err(Refusal::failed(
+                            format!("{risk}{more}: such a change needs a confirmation"),
+                            "commit --confirm 5m, try it, and confirm; without that it goes back by itself",
                         ));
                     }
                 }
@@ -118,7 +120,7 @@ impl Runtime {
     }
 
     /// The core's answer to the change that was asked for.
-    pub(super) fn changed(&mut self, result: Result<Done, String>) {
+    pub(super) fn changed(&mut self, result: Result<Done, Refusal>) {
         let Some(caller) = self.change.take() else { return };
         if let Ok(Done { generation: Some(generation), .. }) = &result {
             let suffix = if caller.confirm.is_some() { ", unconfirmed" } else { "" };
@@ -137,16 +139,16 @@ impl Runtime {
     pub(super) fn weigh(
         &mut self,
         weight: &Weight,
-        answer: oneshot::Sender<Result<(), String>>,
+        answer: oneshot::Sender<Result<(), Refusal>>,
     ) -> Option<Event<Payload>> {
         let config = self.core.running().map(|running| std::sync::Arc::clone(&running.wanted));
         let set = match config {
             Some(wanted) => self.hand.set(&wanted.config, &weight.service, weight.server, weight.weight),
-            None => Err("no configuration runs".to_owned()),
+            None => Err(Refusal::nothing_runs()),
         };
         match set {
-            Err(text) => {
-                drop(answer.send(Err(text)));
+            Err(refusal) => {
+                drop(answer.send(Err(refusal)));
                 return None;
             }
             // Nothing was above it, and nothing is: the kernel has it.
@@ -164,8 +166,8 @@ impl Runtime {
     pub(super) fn reweighed(&mut self, outcome: &Outcome) {
         let told = match outcome {
             Outcome::Proven(_) => Ok(()),
-            Outcome::Failed(problem) => Err(format!("{}: {}", problem.subject, problem.text)),
-            Outcome::NotLive(text) => Err(text.clone()),
+            Outcome::Failed(problem) => Err(Refusal::below(format!("{}: {}", problem.subject, problem.text))),
+            Outcome::NotLive(text) => Err(Refusal::below(text)),
         };
         for waiting in self.reweighing.extract_if(.., |waiting| waiting.is_ordered) {
             drop(waiting.answer.send(told.clone()));

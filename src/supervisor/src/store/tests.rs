@@ -1,7 +1,7 @@
 use super::*;
 
 fn stored(text: &str) -> Stored {
-    Stored { text: text.as_bytes().to_vec(), extra: None }
+    Stored::new(text.as_bytes().to_vec(), None)
 }
 
 fn note(author: &str, comment: &str) -> Note {
@@ -25,7 +25,7 @@ fn an_empty_partition_has_nothing() {
 #[test]
 fn a_saved_generation_is_current_and_reads_back() {
     let (_folder, store) = store();
-    let with_extra = Stored { text: b"schema = 1\n".to_vec(), extra: Some(b"table ip x {}\n".to_vec()) };
+    let with_extra = Stored::new(b"schema = 1\n".to_vec(), Some(b"table ip x {}\n".to_vec()));
     assert_eq!(store.save(&stored("a"), &note("boot", ""), Current::Named).expect("saves"), 1);
     assert_eq!(store.save(&with_extra, &note("admin", "why"), Current::Named).expect("saves"), 2);
     assert_eq!(store.current().expect("reads"), Some(2));
@@ -66,7 +66,7 @@ fn a_generation_that_was_never_finished_is_no_generation() {
 #[test]
 fn a_refused_candidate_is_remembered_with_its_reason() {
     let (_folder, store) = store();
-    let digest = stored("bad").digest();
+    let digest = stored("bad").digest().to_owned();
     assert_eq!(store.refusal(&digest).expect("reads"), None);
     store.refuse(Refusal { digest: digest.clone(), reason: "line 1\nis wrong".into() }).expect("writes");
     let known = store.refusal(&digest).expect("reads").expect("is there");
@@ -82,8 +82,8 @@ fn a_link_in_place_of_the_candidate_is_not_followed() {
 
 #[test]
 fn the_two_files_cannot_trade_bytes_in_the_digest() {
-    let one = Stored { text: b"ab".to_vec(), extra: Some(b"c".to_vec()) };
-    let other = Stored { text: b"a".to_vec(), extra: Some(b"bc".to_vec()) };
+    let one = Stored::new(b"ab".to_vec(), Some(b"c".to_vec()));
+    let other = Stored::new(b"a".to_vec(), Some(b"bc".to_vec()));
     assert_ne!(one.digest(), other.digest());
 }
 
@@ -135,8 +135,8 @@ fn a_candidate_for_the_next_start_knows_its_author_until_it_is_edited() {
     let (_folder, store) = store();
     store.put_candidate(&stored("a"), &note("anna", "why")).expect("writes");
     assert_eq!(store.candidate().expect("reads"), Some(stored("a")));
-    assert_eq!(store.candidate_note(&stored("a").digest()), Some(note("anna", "why")));
-    assert_eq!(store.candidate_note(&stored("b").digest()), None);
+    assert_eq!(store.candidate_note(stored("a").digest()), Some(note("anna", "why")));
+    assert_eq!(store.candidate_note(stored("b").digest()), None);
 }
 
 #[test]

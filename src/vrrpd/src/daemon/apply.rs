@@ -34,6 +34,7 @@ impl Daemon {
 
     /// Applies `settings`.
     pub(crate) fn apply(&mut self, settings: Settings, now: Instant) {
+        self.catch_up(now);
         self.note_addresses(&settings);
         self.refuse_packets(&settings);
         self.has_settings = true;
@@ -75,9 +76,7 @@ impl Daemon {
                 removed.push(*index);
             }
         }
-        for index in removed {
-            self.remove(index, now);
-        }
+        self.remove(&removed, now);
         self.take_tracked(settings.scripts, settings.files);
         let mut names = BTreeMap::new();
         for router in settings.routers {
@@ -92,7 +91,7 @@ impl Daemon {
             names.insert(name, index);
         }
         self.take_groups(settings.groups, &groups, &names);
-        self.make_virtual_macs(now);
+        self.want_virtual_macs();
         // Groups first: a router that starts asks its group.
         for index in names.into_values() {
             self.refresh(index, now);
@@ -101,9 +100,6 @@ impl Daemon {
             self.queue.look_at_group(group);
         }
         self.settle_all(now);
-        while !self.queue.virtual_macs.is_empty() {
-            self.switch_virtual_macs();
-        }
         self.start_tracking(now);
         sys::trim_memory();
         self.notifier.status(&self.summary());
@@ -120,14 +116,18 @@ impl Daemon {
         place
     }
 
-    fn remove(&mut self, index: usize, now: Instant) {
-        self.input(index, now, Input::Shutdown);
-        // The advertisement must go while the socket is there.
+    fn remove(&mut self, indices: &[usize], now: Instant) {
+        for index in indices {
+            self.input(*index, now, Input::Shutdown);
+        }
+        // The advertisements must go while the sockets are there.
         self.settle_all(now);
-        self.detach(index);
-        self.delete_virtual_mac(index);
-        if let Some(slot) = self.routers.get_mut(index) {
-            *slot = None;
+        for index in indices {
+            self.detach(*index);
+            self.delete_virtual_mac(*index);
+            if let Some(slot) = self.routers.get_mut(*index) {
+                *slot = None;
+            }
         }
     }
 

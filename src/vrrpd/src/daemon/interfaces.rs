@@ -21,6 +21,8 @@ pub(crate) struct Interfaces {
     by_index: BTreeMap<u32, Interface>,
     /// More than one while what is told is older than what was read: the greatest is the newest.
     by_name: BTreeMap<String, BTreeSet<u32>>,
+    /// Interfaces that we deleted, and whose end is still to be told: numbers and names.
+    deleted: Vec<(u32, String)>,
 }
 
 impl Interfaces {
@@ -36,6 +38,8 @@ impl Interfaces {
     /// Takes a change and returns the number of the interface that it concerns.
     pub(crate) fn take(&mut self, event: Event) -> u32 {
         match event {
+            // Told before its end, and read after we brought that about.
+            Event::Link(link) if self.deleted().any(|number| number == link.index) => link.index,
             Event::Link(link) => {
                 let index = link.index;
                 self.forget_name(index);
@@ -49,8 +53,8 @@ impl Interfaces {
                 index
             }
             Event::LinkGone { index } => {
-                self.forget_name(index);
-                self.by_index.remove(&index);
+                self.deleted.retain(|(number, _)| *number != index);
+                self.forget(index);
                 index
             }
             Event::Address(event) => {
@@ -79,6 +83,29 @@ impl Interfaces {
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Interface> {
         self.by_index.get(self.by_name.get(name)?.last()?)
+    }
+
+    /// One of this name, which we deleted, is still to go.
+    pub(crate) fn is_going(&self, name: &str) -> bool {
+        self.deleted.iter().any(|(_, going)| going == name)
+    }
+
+    /// Interfaces that we deleted, and whose end is still to be told.
+    pub(crate) fn deleted(&self) -> impl Iterator<Item = u32> {
+        self.deleted.iter().map(|(number, _)| *number)
+    }
+
+    /// We delete it: what is told of it from now on is of the past, but for its end.
+    pub(crate) fn delete(&mut self, index: u32) {
+        let Some(interface) = self.by_index.get(&index) else { return };
+        let name = interface.link.name.clone();
+        self.forget(index);
+        self.deleted.push((index, name));
+    }
+
+    fn forget(&mut self, index: u32) {
+        self.forget_name(index);
+        self.by_index.remove(&index);
     }
 
     /// It is renamed, or gone. The name may be another interface's too by now.
@@ -256,6 +283,20 @@ mod tests {
         assert_eq!(number(&interfaces, "vrrp.7"), Some(9));
         interfaces.take(Event::LinkGone { index: 5 });
         assert_eq!(number(&interfaces, "vrrp.7"), Some(9));
+    }
+
+    #[test]
+    fn what_is_told_late_of_an_interface_that_we_deleted_is_not_believed() {
+        let mut interfaces = eth0(&[]);
+        let link = interfaces.get(2).expect("there").link.clone();
+        interfaces.delete(2);
+        interfaces.take(Event::Link(link.clone()));
+        assert!(interfaces.get(2).is_none() && interfaces.by_name("eth0").is_none());
+        assert!(interfaces.is_going("eth0"));
+        interfaces.take(Event::LinkGone { index: 2 });
+        interfaces.take(Event::Link(link));
+        assert!(interfaces.by_name("eth0").is_some(), "another one with its number");
+        assert!(!interfaces.is_going("eth0"));
     }
 
     #[test]

@@ -21,10 +21,21 @@ const MOST_READS: usize = 64;
 const VERIFY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Daemon {
-    /// Takes what the monitor has.
-    pub(crate) fn read_monitor(&mut self, now: Instant) {
+    /// Takes all that the monitor has: what our own requests did is known then.
+    pub(crate) fn catch_up(&mut self, now: Instant) {
+        // Others' changes need not end.
+        for _ in 0..MOST_READS {
+            if self.read_monitor(now) == Read::Empty {
+                return;
+            }
+        }
+    }
+
+    /// Takes what the monitor has, up to a bound. `Empty` when that was all.
+    pub(crate) fn read_monitor(&mut self, now: Instant) -> Read {
         let mut changed = BTreeSet::new();
         let mut gone = Vec::new();
+        let mut came_to = Read::More;
         for _ in 0..MOST_READS {
             let interfaces = &mut self.interfaces;
             let result = self.monitor.read(&mut self.netlink_buffer, |event| {
@@ -35,11 +46,14 @@ impl Daemon {
             });
             match result {
                 Ok(Read::More | Read::Done) => {}
-                Ok(Read::Empty) => break,
+                Ok(Read::Empty) => {
+                    came_to = Read::Empty;
+                    break;
+                }
                 Ok(Read::Overrun) => {
                     log::notice!("netlink: messages were lost, reading everything anew");
                     self.read_everything(now);
-                    return;
+                    return Read::Overrun;
                 }
                 Err(error) => {
                     log::error!("netlink: {error}");
@@ -47,24 +61,34 @@ impl Daemon {
                 }
             }
         }
-        self.make_virtual_macs(now);
+        if came_to == Read::Empty {
+            self.want_virtual_macs();
+        }
         // Links first: an interface that went down has lost its addresses by itself.
         self.refresh_interfaces(&changed, now);
         for place in gone {
             self.put_back(place, now);
         }
+        came_to
     }
 
     /// Links and addresses from a dump, then everything that hangs on them.
     pub(crate) fn read_everything(&mut self, now: Instant) {
         match super::interfaces::Interfaces::read(&self.requests) {
-            Ok(interfaces) => self.interfaces = interfaces,
+            Ok(interfaces) => {
+                let before = std::mem::replace(&mut self.interfaces, interfaces);
+                for number in before.deleted() {
+                    if self.interfaces.get(number).is_some() {
+                        self.interfaces.delete(number);
+                    }
+                }
+            }
             Err(error) => {
                 log::error!("netlink: {error}");
                 return;
             }
         }
-        self.make_virtual_macs(now);
+        self.want_virtual_macs();
         for index in 0..self.routers.len() {
             self.refresh(index, now);
         }
@@ -157,8 +181,9 @@ impl Daemon {
         }
         let link = if is_up && entry.socket.is_some() { Link::Up } else { Link::Down };
         match (&entry.router, source) {
-            (None, Some(source)) => self.start(index, source, link, now),
-            (None, None) => {}
+            // That its macvlan comes is no recovered link: it starts with it.
+            (None, Some(source)) if has_virtual_mac => self.start(index, source, link, now),
+            (None, _) => {}
             (Some(router), Some(source)) if router.config().primary_address() != source => {
                 self.change_source(index, source, now);
                 self.tell_link(index, link, now);

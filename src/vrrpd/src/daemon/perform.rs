@@ -30,6 +30,10 @@ pub(crate) struct Queue {
     announcing: Vec<usize>,
     /// Routers whose macvlans, if they have one, are to be switched.
     pub(crate) virtual_macs: Vec<usize>,
+    /// Routers whose macvlans are to be made.
+    pub(crate) missing_macs: Vec<usize>,
+    /// Macvlans that are to be deleted: numbers and names.
+    pub(crate) old_macs: Vec<(u32, String)>,
     /// Groups to be looked at.
     groups: Vec<usize>,
     pub(crate) transitions: Vec<(usize, Transition)>,
@@ -47,7 +51,10 @@ pub(crate) enum Asked {
 impl Queue {
     /// Nothing waits for the next turn of the loop.
     pub(crate) fn is_empty(&self) -> bool {
-        self.requests.is_empty() && self.virtual_macs.is_empty()
+        self.requests.is_empty()
+            && self.virtual_macs.is_empty()
+            && self.missing_macs.is_empty()
+            && self.old_macs.is_empty()
     }
 
     /// A request with this number was queued for the router at `index`.
@@ -276,7 +283,7 @@ impl Daemon {
         list
     }
 
-    fn flush_requests(&mut self) {
+    pub(crate) fn flush_requests(&mut self) {
         if self.queue.requests.is_empty() {
             return;
         }

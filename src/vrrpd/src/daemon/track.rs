@@ -169,6 +169,7 @@ impl Daemon {
             Err(error) => {
                 log::error!("the helper is gone ({error}); no program is run any more");
                 self.helper = None;
+                self.delete_at_last();
                 return;
             }
         };

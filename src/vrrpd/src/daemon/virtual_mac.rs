@@ -7,20 +7,21 @@
 //!
 //! A Backup must not take frames to the virtual MAC address (RFC 9568 section 6.4.2): its macvlan has
 //! no address and does not forward. Nor may it send from it, or switches would look for the address
-//! on its port: see [`forget_groups`]. It stays up: to take one down makes the kernel
-//! wait for all processors, some 15 ms on a busy machine, and there may be hundreds.
+//! on its port: see [`forget_groups`]. It stays up: to take one down or to delete it
+//! makes the kernel wait for all processors, some 15 to 20 ms on a busy machine, and there may be
+//! hundreds. So a router that is configured away leaves its macvlan to the helper.
 
 use std::collections::BTreeMap;
 use std::fs;
 
-use vrrp::{Instant, State};
+use vrrp::State;
 
 use super::Daemon;
 use super::entry::Entry;
 use super::interfaces::Interfaces;
 use super::perform::Asked;
+use crate::helper::Job;
 use crate::log;
-use crate::netlink::Event;
 
 /// Only the interface that has an address answers for it, with its own MAC address; and no request
 /// names an address of another interface as its sender, or neighbours would learn the wrong MAC.
@@ -32,37 +33,64 @@ const ON_MACVLAN: [(&str, u8); 3] = [("arp_ignore", 1), ("arp_announce", 2), ("r
 const ON_MACVLAN_V6: [(&str, u8); 2] = [("addr_gen_mode", 1), ("accept_ra", 0)];
 
 /// How many are switched in one turn of the loop.
-const MOST_SWITCHED: usize = 8;
+const MOST_SWITCHED: usize = 1;
 
 /// What an interface's settings were before, to be put back: by interface, then by path.
 #[derive(Debug, Default)]
 pub(crate) struct Changed(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Daemon {
-    /// Makes what is missing. Links are read anew when something was made.
-    pub(crate) fn make_virtual_macs(&mut self, now: Instant) {
-        let missing: Vec<_> = self
-            .routers
-            .iter()
-            .enumerate()
-            .filter_map(|(index, entry)| Some((index, missing(entry.as_ref()?, &self.interfaces)?)))
-            .collect();
-        if missing.is_empty() {
+    /// Notes whose is missing. A router waits for its macvlan before it starts; a macvlan waits for
+    /// the end of one that had its name.
+    pub(crate) fn want_virtual_macs(&mut self) {
+        let interfaces = &self.interfaces;
+        let is_missing =
+            |entry: &Option<Entry>| entry.as_ref().is_some_and(|entry| missing(entry, interfaces).is_some());
+        let wanting = self.routers.iter().enumerate().filter(|(_, entry)| is_missing(entry));
+        self.queue.missing_macs = wanting.map(|(index, _)| index).collect();
+    }
+
+    /// Gives one away to be deleted, or makes one: the kernel takes up to half a millisecond for
+    /// that, so packets and timers come in between.
+    pub(crate) fn tend_virtual_macs(&mut self) {
+        if !self.queue.requests.is_empty() {
             return;
         }
-        for (index, lower) in missing {
-            let Some(entry) = self.entry(index) else { continue };
-            let (Some(name), Some(mac)) = (entry.settings.virtual_mac.clone(), entry.settings.mac()) else {
-                continue;
-            };
-            let number = self.queue.requests.make_virtual_mac(&name, lower, mac);
-            self.queue.asked(number, index, Asked::Link(name));
+        if let Some((number, name)) = self.queue.old_macs.pop() {
+            self.give_away(number, &name);
+        } else if let Some(index) = self.queue.missing_macs.pop() {
+            self.make_virtual_mac(index);
         }
-        self.settle_all(now);
-        match Interfaces::read(&self.requests) {
-            Ok(interfaces) => self.interfaces = interfaces,
-            Err(error) => log::error!("netlink: {error}"),
+        self.flush_requests();
+    }
+
+    /// To delete one makes the kernel wait for all processors: the helper has the time.
+    fn give_away(&mut self, number: u32, name: &str) {
+        // From now on it sends nothing, see [`forget_groups`].
+        if fs::exists(format!("/proc/sys/net/ipv6/conf/{name}")).unwrap_or(false) {
+            write(&format!("ipv6/conf/{name}/disable_ipv6"), 1);
         }
+        let job = Job::delete_link(number);
+        if self.helper.as_ref().is_none_or(|helper| helper.submit(&job).is_err()) {
+            self.queue.requests.delete_link(number);
+        }
+    }
+
+    /// The helper is gone, with what it was given.
+    pub(crate) fn delete_at_last(&mut self) {
+        for number in self.interfaces.deleted() {
+            self.queue.requests.delete_link(number);
+        }
+    }
+
+    fn make_virtual_mac(&mut self, index: usize) {
+        let Some(entry) = self.entry(index) else { return };
+        let Some(lower) = missing(entry, &self.interfaces) else { return };
+        let (Some(name), Some(mac)) = (entry.settings.virtual_mac.clone(), entry.settings.mac()) else {
+            return;
+        };
+        let number = self.queue.requests.make_virtual_mac(&name, lower, mac);
+        self.queue.asked(number, index, Asked::Link(name));
     }
 
     /// The settings that it needs, on it and below it, when it is new.
@@ -158,9 +186,9 @@ impl Daemon {
         let Some(entry) = self.entry(index) else { return };
         let lower = entry.settings.key.interface.clone();
         if let Some(interface) = entry.virtual_mac(&self.interfaces) {
-            let number = interface.link.index;
-            self.queue.requests.delete_link(number);
-            self.interfaces.take(Event::LinkGone { index: number });
+            let (number, name) = (interface.link.index, interface.link.name.clone());
+            self.queue.old_macs.push((number, name));
+            self.interfaces.delete(number);
         }
         let has_another = self.routers.iter().enumerate().any(|(other, entry)| {
             let entry = entry.as_ref().map(|entry| &entry.settings);
@@ -186,23 +214,29 @@ impl Daemon {
             .filter(|interface| interface.link.is_in_group)
             .map(|interface| interface.link.clone())
             .partition(|link| link.virtual_mac_of.is_some());
-        if !ours.is_empty() && others.is_empty() {
-            self.queue.requests.delete_group();
-        }
+        // With those that the helper has, or is still to be given.
+        self.queue.old_macs.clear();
+        let mut numbers: Vec<_> = self.interfaces.deleted().collect();
         for link in ours {
-            if !others.is_empty() {
-                self.queue.requests.delete_link(link.index);
-            }
-            self.interfaces.take(Event::LinkGone { index: link.index });
+            self.interfaces.delete(link.index);
+            numbers.push(link.index);
+        }
+        if !numbers.is_empty() && others.is_empty() {
+            self.queue.requests.delete_group();
+            return;
+        }
+        for number in numbers {
+            self.queue.requests.delete_link(number);
         }
     }
 }
 
 /// The interface on which `entry` wants a macvlan that is not there.
 fn missing(entry: &Entry, interfaces: &Interfaces) -> Option<u32> {
-    entry.settings.virtual_mac.as_ref()?;
+    let name = entry.settings.virtual_mac.as_ref()?;
     let lower = interfaces.by_name(&entry.settings.key.interface)?.link.index;
-    interfaces.virtual_mac(&entry.settings, lower).is_none().then_some(lower)
+    let is_missing = interfaces.virtual_mac(&entry.settings, lower).is_none() && !interfaces.is_going(name);
+    is_missing.then_some(lower)
 }
 
 /// When addresses go, or forwarding, the kernel tells the switches within the next second that it has

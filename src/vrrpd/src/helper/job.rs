@@ -14,7 +14,7 @@ pub(crate) struct Job {
     pub(crate) timeout: Duration,
     /// User name; empty for the helper's own.
     pub(crate) user: String,
-    /// Program and arguments, or the file to read.
+    /// Program and arguments, the file to read, or the interface's number.
     pub(crate) words: Vec<String>,
 }
 
@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Script,
     /// Read a number from a file.
     Read,
+    /// Delete the interface with this number.
+    DeleteLink,
 }
 
 /// Lanes of scripts and files, apart from those of routers and groups.
@@ -55,11 +57,17 @@ impl Job {
         }
     }
 
+    pub(crate) fn delete_link(number: u32) -> Job {
+        let (timeout, user, words) = (Duration::ZERO, String::new(), vec![number.to_string()]);
+        Job { kind: Kind::DeleteLink, id: 0, lane: 0, timeout, user, words }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let kind = match self.kind {
             Kind::Notify => 1,
             Kind::Script => 2,
             Kind::Read => 3,
+            Kind::DeleteLink => 4,
         };
         let millis = u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX);
         let mut octets = vec![kind];
@@ -79,6 +87,7 @@ impl Job {
             1 => Kind::Notify,
             2 => Kind::Script,
             3 => Kind::Read,
+            4 => Kind::DeleteLink,
             _ => return None,
         };
         let (id, rest) = rest.split_first_chunk()?;
@@ -159,6 +168,7 @@ mod tests {
             Job::notify(7, Duration::from_secs(30), Some("nobody"), words.clone()),
             Job::script(1 << 33, Duration::from_millis(250), None, words),
             Job::read(3, "/run/x"),
+            Job::delete_link(u32::MAX),
         ];
         for job in jobs {
             let octets = job.encode();

@@ -1,4 +1,4 @@
-//! The helper's own loop: a queue, programs that run, their timeouts.
+//! The helper's own loop: a queue, programs that run, their timeouts, interfaces to delete.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::job::{Job, Kind, Reply};
+use crate::netlink::{self, Requests};
 use crate::sys::{self, Signals, socket};
 
 /// Programs at once. A failover of 250 routers with a program each must not fork 250 at once.
@@ -29,6 +30,8 @@ struct Loop {
     fd: OwnedFd,
     waiting: VecDeque<Job>,
     running: Vec<Running>,
+    /// Interfaces to delete, one in a turn: the kernel takes some 20 ms for each.
+    links: VecDeque<u32>,
     is_open: bool,
 }
 
@@ -45,11 +48,16 @@ pub(super) fn run(fd: OwnedFd) -> i32 {
         return 1;
     };
     sys::memory::forget_code();
-    let mut state = Loop { fd, waiting: VecDeque::new(), running: Vec::new(), is_open: true };
+    let (waiting, links) = (VecDeque::new(), VecDeque::new());
+    let mut state = Loop { fd, waiting, running: Vec::new(), links, is_open: true };
     while state.is_open || !state.waiting.is_empty() || !state.running.is_empty() {
         let fds = [signals.as_raw_fd(), state.fd.as_raw_fd()];
         let fds = if state.is_open { &fds[..] } else { &fds[..1] };
-        let timeout = (!state.running.is_empty()).then(|| state.next_deadline());
+        let timeout = match (state.links.is_empty(), state.running.is_empty()) {
+            (false, _) => Some(Duration::ZERO),
+            (true, false) => Some(state.next_deadline()),
+            (true, true) => None,
+        };
         if sys::wait_readable(fds, timeout).is_err() {
             return 1;
         }
@@ -57,6 +65,7 @@ pub(super) fn run(fd: OwnedFd) -> i32 {
         state.receive();
         state.reap();
         state.start();
+        state.delete_link();
     }
     0
 }
@@ -78,6 +87,8 @@ impl Loop {
                 Err(_) => self.is_open = false,
             }
         }
+        // vrrpd itself sees to what is left, or its successor does.
+        self.links.clear();
     }
 
     fn take(&mut self, octets: &[u8]) {
@@ -87,12 +98,31 @@ impl Loop {
             self.reply(&Reply::File { id: job.id, value: read_number(path) });
             return;
         }
+        if job.kind == Kind::DeleteLink {
+            self.links.extend(job.words.first().and_then(|number| number.parse::<u32>().ok()));
+            return;
+        }
         if self.waiting.len() >= MOST_WAITING
             && let Some(lost) = self.waiting.pop_front()
         {
             self.fail(&lost, "not run, too many are waiting");
         }
         self.waiting.push_back(job);
+    }
+
+    fn delete_link(&mut self) {
+        let Some(number) = self.links.pop_front() else { return };
+        let mut requests = Requests::default();
+        requests.delete_link(number);
+        let deleted = netlink::Socket::requests().and_then(|socket| socket.submit(&mut requests));
+        let error = match deleted {
+            Ok(refusals) => refusals.first().map(|refusal| std::io::Error::from_raw_os_error(refusal.error)),
+            Err(error) => Some(error),
+        };
+        // Somebody else was quicker, or the interface below it went.
+        if let Some(error) = error.filter(|error| error.raw_os_error() != Some(libc::ENODEV)) {
+            self.reply(&Reply::Notify { text: format!("deleting interface {number}: {error}") });
+        }
     }
 
     /// Starts what may run: the first of each lane, as long as there is room.
@@ -139,7 +169,7 @@ impl Loop {
         match job.kind {
             Kind::Script => self.reply(&Reply::Script { id: job.id, is_success }),
             Kind::Notify if !is_success => self.fail(job, status),
-            Kind::Notify | Kind::Read => {}
+            Kind::Notify | Kind::Read | Kind::DeleteLink => {}
         }
     }
 

@@ -22,7 +22,8 @@ const IFA_F_NODAD: u32 = 0x02;
 const IFA_F_NOPREFIXROUTE: u32 = 0x200;
 
 /// Octets that one system call carries. 8192 is some 120 addresses, which take 3 ms: meanwhile
-/// nothing is heard and nothing advertised.
+/// nothing is heard and nothing advertised. An interface takes half a millisecond or more, so it
+/// goes alone.
 const CHUNK: usize = 8192;
 
 /// An address as the kernel has it on an interface.
@@ -42,12 +43,20 @@ pub(crate) struct Address {
     pub(crate) has_prefix_route: bool,
 }
 
+/// The end of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Border {
+    end: usize,
+    /// It shares its system call with no other.
+    is_alone: bool,
+}
+
 /// Requests that are not sent yet.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     writer: Writer,
     /// Where a system call may end.
-    borders: Vec<usize>,
+    borders: Vec<Border>,
     sequence: u32,
 }
 
@@ -70,11 +79,12 @@ impl Requests {
 
     /// Takes out what goes into one system call; `None` when nothing is left.
     pub(super) fn take_chunk(&mut self) -> Option<Vec<u8>> {
-        let count = self.borders.iter().take_while(|border| **border <= CHUNK).count().max(1);
-        let end = *self.borders.get(count - 1)?;
+        let fits = |border: &&Border| border.end <= CHUNK && !border.is_alone;
+        let count = self.borders.iter().take_while(fits).count().max(1);
+        let end = self.borders.get(count - 1)?.end;
         self.borders.drain(..count);
         for border in &mut self.borders {
-            *border -= end;
+            border.end -= end;
         }
         Some(self.writer.take(end))
     }
@@ -110,7 +120,7 @@ impl Requests {
             self.writer.attribute(IFA_FLAGS, &flag_bits.to_ne_bytes());
             self.writer.attribute(IFA_PROTO, &[PROTOCOL]);
         }
-        self.finish(start);
+        self.finish(start, false);
         sequence
     }
 
@@ -121,12 +131,13 @@ impl Requests {
     }
 
     /// Ends the message that began at `start`; a system call may end here.
-    fn finish(&mut self, start: usize) {
+    fn finish(&mut self, start: usize, is_alone: bool) {
         self.writer.end(start);
-        self.borders.push(self.writer.len());
+        self.borders.push(Border { end: self.writer.len(), is_alone });
     }
 
-    /// One message; `attributes` writes what follows its fixed part. Returns its number.
+    /// One message about an interface; `attributes` writes what follows its fixed part. Returns its
+    /// number.
     pub(super) fn message(
         &mut self,
         kind: u16,
@@ -138,7 +149,7 @@ impl Requests {
         let flags = u16::try_from(libc::NLM_F_REQUEST | flags).unwrap_or(0);
         let start = self.writer.begin(kind, flags, sequence, fixed);
         attributes(&mut self.writer);
-        self.finish(start);
+        self.finish(start, true);
         sequence
     }
 }
@@ -192,5 +203,18 @@ mod tests {
         assert!(chunks.iter().all(|chunk| chunk.len() <= CHUNK));
         assert_eq!(chunks.iter().map(|chunk| Messages::new(chunk).count()).sum::<usize>(), 256);
         assert!(requests.is_empty() && requests.take_chunk().is_none());
+    }
+
+    #[test]
+    fn an_interface_shares_its_system_call_with_nothing() {
+        let mut requests = Requests::default();
+        requests.add(&address(1));
+        requests.add(&address(2));
+        requests.set_up(3);
+        requests.delete_link(4);
+        requests.remove(&address(1));
+        let chunks = std::iter::from_fn(|| requests.take_chunk());
+        let counts: Vec<_> = chunks.map(|chunk| Messages::new(&chunk).count()).collect();
+        assert_eq!(counts, [2, 1, 1, 1]);
     }
 }

@@ -101,6 +101,13 @@ fn the_filter_outlives_a_crash_and_not_a_configuration_without_it() {
         &router(200, "virtual_mac = true").replace("10.9.0.99/24\"", "10.9.0.99/24\", \"10.9.0.98/24\""),
     ));
     eventually("both are refused", || table(&lab).contains("10.9.0.98, 10.9.0.99"));
+    // The note of it was out of reach in the sandbox.
+    let is_noted = || std::fs::exists("/run/acrash-a/filter").expect("known");
+    assert!(is_noted());
+    vrrpd.reload(&router(200, "virtual_mac = true"));
+    eventually("nothing is refused, and that is noted", || table(&lab).is_empty() && !is_noted());
+    vrrpd.reload(&refusing(&router(200, "virtual_mac = true")));
+    eventually("it is refused again", || table(&lab).contains("10.9.0.99"));
     vrrpd.stop();
     assert!(table(&lab).is_empty(), "it goes with vrrpd");
 }

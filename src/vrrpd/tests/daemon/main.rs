@@ -6,6 +6,7 @@
 mod lab;
 
 mod accept;
+mod addresses;
 mod clock;
 mod control;
 mod crash;
@@ -13,6 +14,7 @@ mod groups;
 mod hostile;
 mod links;
 mod neighbours;
+mod process;
 mod reload;
 mod snooping;
 mod storm;

@@ -96,7 +96,10 @@ fn a_bridge_that_looks(name: &'static str, mode: Mode, group: &str) {
     let config = mode.keepalived_config(theirs, 200, "").replacen(REAL_TIME, &(their_group + REAL_TIME), 1);
     let keepalived = lab.keepalived(theirs, &config);
     eventually("keepalived takes the role", || lab.has(theirs, address));
-    let vrrpd = mode.vrrpd_with(&lab, ours, 100, &our_group);
+    // The kernel tells the bridge of a membership up to a second after link-up, and a Backup of 300 ms
+    // waits for one only.
+    let more = our_group + "\nlink_up_delay = \"5s\"";
+    let vrrpd = mode.vrrpd_with(&lab, ours, 100, &more);
     for port in ["port-a", "port-b"] {
         eventually("the bridge knows its members", || is_member(port));
     }

@@ -39,9 +39,9 @@ const ANSWERS: [&str; 10] = [
 
 pub(crate) fn bench(lab: &mut Lab) -> Result {
     let mut director = lab.boot(&largest(Vec::new())?)?;
+    let mut terminal = Terminal::connect(&director)?;
     director.wait_serving()?;
     lab.step("serving, 4096 real servers");
-    let mut terminal = Terminal::connect(&director)?;
     terminal.choose_password()?;
     let mut prompts = Series::default();
     for _ in 0..LOGINS {
@@ -70,9 +70,10 @@ pub(crate) fn bench(lab: &mut Lab) -> Result {
 fn dashboard(lab: &mut Lab) -> Result {
     let boot = Boot { name: "dir-b".into(), number: 2, ..Boot::with_file("single.toml")? };
     let mut director = lab.boot(&boot)?;
+    // Before the box has started: what is shown to nobody is lost.
+    let mut terminal = Terminal::connect(&director)?;
     lab.start_ftp_servers(&Settings::default())?;
     director.wait_serving()?;
-    let mut terminal = Terminal::connect(&director)?;
     terminal.choose_password()?;
     terminal.type_line("top")?;
     terminal.wait("B/s")?;

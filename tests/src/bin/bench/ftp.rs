@@ -35,9 +35,11 @@ nft -f /run/hand.nft && cd /run/tools && export LD_LIBRARY_PATH=/run/tools &&
 ./ipvsadm -a -f 21 -r 10.21.0.12:0 -m";
 const EMPTY: &str = "nft flush ruleset; LD_LIBRARY_PATH=/run/tools /run/tools/ipvsadm -C";
 
-const DOWNLOADS: usize = 5;
+const DOWNLOADS: usize = 50;
 const CLIENTS: u8 = 4;
-const SESSIONS_EACH: usize = 10;
+const SESSIONS_EACH: usize = 100;
+/// What a change of the rules has set off is over by then.
+const CALM: Duration = Duration::from_secs(3);
 
 #[derive(Default)]
 struct Figures {
@@ -80,6 +82,7 @@ pub(crate) fn bench(lab: &mut Lab) -> Result {
 
 #[expect(clippy::cast_precision_loss, reason = "rates for people")]
 fn measure(lab: &Lab, figures: &mut Figures) -> Result {
+    thread::sleep(CALM);
     let (bytes, took) = lab.client.enter(|| {
         let mut session = Client::log_in(client_address(1), virtual_ftp())?;
         let (mut bytes, mut took) = (0, Duration::ZERO);

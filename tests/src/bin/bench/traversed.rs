@@ -26,8 +26,8 @@ table inet hand {
     }
     chain in {
         type filter hook input priority filter; policy drop;
-        iifname lo counter accept
         meta mark 21 counter accept
+        iifname lo counter accept
         ct state established,related counter accept
         meta l4proto { icmp, ipv6-icmp } counter accept
     }
@@ -44,8 +44,8 @@ table inet hand {
     }
     chain out {
         type filter hook output priority filter; policy drop;
-        oifname lo counter accept
         meta mark 21 counter accept
+        oifname lo counter accept
         ct state established,related counter accept
         meta l4proto { icmp, ipv6-icmp } counter accept
     }

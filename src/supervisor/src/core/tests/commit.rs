@@ -16,7 +16,7 @@ fn done(generation: u32, changes: &[&str]) -> Command {
 
 fn refused(commands: &[Command]) -> &str {
     match commands {
-        [.., Command::Answer(Err(text))] => text,
+        [.., Command::Answer(Err(refusal))] => &refusal.why,
         other => panic!("not refused: {other:?}"),
     }
 }
