@@ -24,6 +24,9 @@ TARGET_FINALIZE_HOOKS := MARK21_PLAIN_SHADOW $(TARGET_FINALIZE_HOOKS)
 # The overlay's time server has a user and folders of its own, those of the quick build.
 OPENNTPD_USERS =
 OPENNTPD_CONF_OPTS += --with-privsep-user=ntpd --localstatedir=/var/lib/openntpd
+# 6.8 takes adjtimex's word that a clock is not right yet for a failure, and so never calls one
+# right (openntpd-portable, issue 65; mended after it). By adjtime it does.
+OPENNTPD_CONF_ENV += CFLAGS="$(TARGET_CFLAGS) -UHAVE_ADJTIMEX"
 
 # image/assemble makes GRUB's cores itself: it needs the program and the modules.
 define MARK21_KEEP_GRUB

@@ -29,6 +29,8 @@ fn a_box_started_from_usb_is_installed_on_its_disk_and_starts_from_that_alone() 
         File::create(&spare)?.set_len(SPARE_MIB << 20)?;
         let boot = Boot { spare: Some(spare), ..Boot::with_file("single.toml")? };
         let mut director = lab.boot(&boot)?;
+        // What is said while nobody is plugged in is lost.
+        let screen = Screen::attach(&director, Path::new(PROGRAM), ANSWER)?;
         lab.start_ftp_servers(&Settings::default())?;
         director.wait_serving()?;
         let disks = director.port.command("install", ANSWER)?.to_string();
@@ -52,7 +54,6 @@ fn a_box_started_from_usb_is_installed_on_its_disk_and_starts_from_that_alone() 
             Ok(())
         })?;
         // As a person at the serial line.
-        let screen = Screen::attach(&director, Path::new(PROGRAM), ANSWER)?;
         screen.first_password("This box has no password yet.", PASSWORD)?;
         let asked = "Type yes:";
         screen.line("install vda")?;
@@ -73,10 +74,10 @@ fn a_box_started_from_usb_is_installed_on_its_disk_and_starts_from_that_alone() 
         // The disk's own boot loader, its own slot and its own configuration, and no other disk.
         let alone = Boot { name: "dir-b".into(), spare: None, firmware: Firmware::Bios, ..boot };
         let mut director = lab.power_on(&alone)?;
+        let screen = Screen::attach(&director, Path::new(PROGRAM), ANSWER)?;
         director.wait_serving()?;
         lab.step("serves from the new disk");
         // The configuration came along, and so did the password.
-        let screen = Screen::attach(&director, Path::new(PROGRAM), ANSWER)?;
         screen.wait_for("Password of admin:", BOOT)?;
         screen.line(PASSWORD)?;
         screen.wait_last(">")?;
