@@ -28,8 +28,11 @@ fn main() {
             println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
         }
         // Functions of the same code are kept once: the address of a function means nothing in Rust.
-        // lld alone can do it, which is Rust's own linker for this one target (x86_64-unknown-linux-gnu).
-        let is_lld = is("CARGO_CFG_TARGET_ARCH", "x86_64") && is("CARGO_CFG_TARGET_ENV", "gnu");
+        // lld alone can do it, which Rust links this one target with (x86_64-unknown-linux-gnu), unless
+        // it is told of another linker, as Buildroot does.
+        let is_lld = is("CARGO_CFG_TARGET_ARCH", "x86_64")
+            && is("CARGO_CFG_TARGET_ENV", "gnu")
+            && env::var_os("RUSTC_LINKER").is_none();
         if is("CARGO_PKG_NAME", "mark21") && is_lld {
             println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
         }
