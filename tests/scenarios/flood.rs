@@ -1,17 +1,22 @@
-//! A flood of SYN packets at the passive range fills no table, and FTP goes on.
+//! A flood of SYN packets at the passive range fills no table, and FTP goes on, also while memory is
+//! scarce.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use mark21_lab::director::ANSWER;
 use mark21_lab::ftp::Mode;
 use mark21_lab::topology::{VIRTUAL, client_address, virtual_ftp};
 use mark21_lab::transfers::every_mode;
 use mark21_lab::vsftpd::Settings;
-use mark21_lab::{Boot, Director, Lab, Result, scenario};
+use mark21_lab::{Boot, Director, Lab, Result, eventually, scenario};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// More than a box with 256 MB may track.
 const MOST_PACKETS: u32 = 120_000;
+/// IPVS looks at the memory every second.
+const DEFENCE: Duration = Duration::from_secs(30);
 /// A tap's queue holds 1000 packets.
 const BURST: u32 = 500;
 
@@ -43,12 +48,45 @@ fn a_syn_flood_at_the_passive_range_fills_no_table() {
         ensure!(tracked > 1000 && balanced > 1000, "the flood did not arrive");
         // How many depends on how fast the flood gets through: half of them and more, here.
         ensure!(tracked < most, "all {most} connections were tracked");
-        // IPVS has no most; what is half open goes first when memory becomes scarce.
+        // IPVS has no most: see below.
         ensure!(least > free / 2, "{least} of {free} KiB of memory were left");
         let log = director.root("dmesg")?;
         ensure!(!log.contains("table full"), "{log}");
-        works(lab)
+        works(lab)?;
+        scarce(lab, &mut director)
     });
+}
+
+/// While little memory is free, IPVS itself drops what is half open and lets fewer new connections
+/// in. Clients come through, and that its settings are other ones then is no foreign change.
+fn scarce(lab: &Lab, director: &mut Director) -> Result {
+    const DEFENCES: &str = "cd /proc/sys/net/ipv4/vs; cat drop_entry drop_packet";
+    let kept_free = 4 * number(director, "cat /proc/sys/net/ipv4/vs/amemthresh")?;
+    let free = number(director, "sed -n 's/^MemFree: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")?;
+    let taken = free.checked_sub(kept_free / 4 * 3).context("too little is free already")?;
+    ensure!(free > kept_free, "{free} KiB are free, {kept_free} must be");
+    ensure!(director.root(DEFENCES)? == "1\n1\n", "they have begun with {free} KiB free");
+    director.root(&format!(
+        "mkdir /run/taken; mount -t tmpfs -o size=100% taken /run/taken; \
+         dd if=/dev/zero of=/run/taken/zeros bs=1024 count={taken} 2>&1"
+    ))?;
+    let wait_for = |director: &mut Director, what: &str, wanted: &str| {
+        eventually(what, DEFENCE, || {
+            let seen = director.root(DEFENCES)?;
+            ensure!(seen == wanted, "they are {seen:?}");
+            let verified = director.port.ask("verify", ANSWER)?;
+            ensure!(verified["code"] == "done", "{verified}");
+            Ok(())
+        })
+    };
+    wait_for(director, "the defences begin", "2\n2\n")?;
+    lab.step(&format!("IPVS defends itself with less than {kept_free} KiB free"));
+    (0..10).try_for_each(|burst| lab.client.enter(|| flood(burst * BURST)))?;
+    works(lab)?;
+    wait_for(director, "they go on", "2\n2\n")?;
+    director.root("umount /run/taken")?;
+    wait_for(director, "the defences end", "1\n1\n")?;
+    works(lab)
 }
 
 /// SYN packets to the passive ports, each from another address and port behind the client.

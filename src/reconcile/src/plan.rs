@@ -93,7 +93,7 @@ fn sysctls(desired: &Desired, observed: &Observed, stopping: bool) -> Vec<Change
         let goes = sysctl.device().is_some_and(|device| goes_with_link(desired, observed, device));
         let was = observed.sysctls.get(&sysctl.path).filter(|_| !goes).cloned();
         let is_reset = stopping && sysctl.path == RESET_WITH_FORWARDING;
-        let is_right = was.as_deref() == Some(sysctl.value.as_str());
+        let is_right = was.as_deref().is_some_and(|was| sysctl.is(was));
         (!is_right || is_reset).then(|| Change::Sysctl { sysctl: sysctl.clone(), was })
     });
     wanted.collect()

@@ -29,6 +29,13 @@ impl Sysctl {
         self.path.chars().map(swap).collect()
     }
 
+    /// Whether the kernel's value means this one. IPVS itself writes 2 for 1 into its defences while
+    /// memory is scarce (`update_defense_level`, net/netfilter/ipvs/ip_vs_ctl.c).
+    pub(crate) fn is(&self, value: &str) -> bool {
+        let is_defence = DEFENCES.iter().any(|defence| self.path == *defence);
+        self.value == value || (is_defence && self.value == "1" && value == "2")
+    }
+
     /// The device that it belongs to; `all` and `default` are none.
     #[must_use]
     pub fn device(&self) -> Option<&str> {
@@ -40,6 +47,12 @@ impl Sysctl {
     }
 }
 
+/// What IPVS does to keep memory free, by itself when it must.
+const DEFENCES: [&str; 2] = ["net/ipv4/vs/drop_entry", "net/ipv4/vs/drop_packet"];
+/// The least that the kernel's own default keeps free, in pages (`amemthresh`).
+const LEAST_FREE: u64 = 1024;
+/// Bytes of a page.
+const PAGE: u64 = 4096;
 /// The switch of IPv4 forwarding.
 pub const IPV4_FORWARDING: &str = "net/ipv4/ip_forward";
 /// The switch of IPv6 forwarding.
@@ -52,7 +65,7 @@ pub(crate) fn sysctls(context: &Context<'_>, devices: &[&str]) -> Vec<Sysctl> {
     let mut sysctls = fail_secure();
     sysctls.extend(connection_tracking(context.machine.memory_bytes, context.config));
     if !context.config.services.is_empty() || context.config.sync.is_some() {
-        sysctls.extend(ipvs());
+        sysctls.extend(ipvs(context.machine.memory_bytes));
     }
     sysctls.extend(devices.iter().flat_map(|device| of_device(device)));
     sysctls
@@ -99,8 +112,8 @@ fn of_device(device: &str) -> Vec<Sysctl> {
     ]
 }
 
-fn ipvs() -> Vec<Sysctl> {
-    let set = |key: &str, value: u8| Sysctl::new(format!("net/ipv4/vs/{key}"), value);
+fn ipvs(memory_bytes: u64) -> Vec<Sysctl> {
+    let set = |key: &str, value: u64| Sysctl::new(format!("net/ipv4/vs/{key}"), value);
     vec![
         // Entries for balanced connections, so that `established` means them too.
         set("conntrack", 1),
@@ -108,8 +121,12 @@ fn ipvs() -> Vec<Sysctl> {
         set("expire_nodest_conn", 1),
         // With 1, weight 0 would break the passive connections of running sessions.
         set("expire_quiescent_template", 0),
-        // Under memory pressure half-open entries go first.
+        // The table of connections has no most. While less than this is free, half-open entries are
+        // dropped from it every second, and of new connections the more the less is free, so that in the
+        // end none comes in. Running ones stay.
+        set("amemthresh", kept_free(memory_bytes)),
         set("drop_entry", 1),
+        set("drop_packet", 1),
         // Off: a packet from the middle of an unknown connection would be given to any server, whose
         // reset would end a session that the peer is about to tell us of.
         set("sloppy_tcp", 0),
@@ -140,6 +157,14 @@ fn connections(memory_bytes: u64) -> u64 {
     (wanted - wanted % 1024).clamp(16_384, 1_048_576)
 }
 
+/// Memory that connections must leave free, in pages: as much as connection tracking may take. The
+/// kernel's default of 4 MB is too late on any machine.
+fn kept_free(memory_bytes: u64) -> u64 {
+    // The kernel keeps some for itself: what is left of 256 MB is 256 MB here.
+    let memory = memory_bytes.checked_next_power_of_two().unwrap_or(u64::MAX);
+    (memory / 16 / PAGE).clamp(LEAST_FREE, i32::MAX.unsigned_abs().into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +175,28 @@ mod tests {
         for (memory, entries) in cases {
             assert_eq!(connections(memory), entries, "{memory} bytes");
         }
+    }
+
+    #[test]
+    fn what_is_kept_free_grows_with_memory() {
+        for (memory, pages) in [
+            (32 << 20, 1024),
+            (231 << 20, 4096),
+            (256 << 20, 4096),
+            (64 << 30, 1_048_576),
+            (1 << 60, 0x7fff_ffff),
+        ] {
+            assert_eq!(kept_free(memory), pages, "{memory} bytes");
+        }
+    }
+
+    #[test]
+    fn a_defence_that_has_begun_is_as_it_should_be() {
+        let is = |path: &str, value: &str| Sysctl::new(path, 1).is(value);
+        assert!(is("net/ipv4/vs/drop_entry", "1") && is("net/ipv4/vs/drop_entry", "2"));
+        assert!(is("net/ipv4/vs/drop_packet", "2"));
+        assert!(!is("net/ipv4/vs/drop_entry", "0") && !is("net/ipv4/vs/drop_packet", "3"));
+        assert!(!is("net/ipv4/vs/conntrack", "2"));
     }
 
     #[test]
