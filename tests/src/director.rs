@@ -59,6 +59,9 @@ pub struct Boot {
     pub wiring: Wiring,
     /// With a hardware watchdog, which resets a machine whose supervisor stands still.
     pub watchdog: bool,
+    /// Its clock goes by its instructions: how long its processor is busy depends on nothing else that
+    /// the host does.
+    pub counted: bool,
 }
 
 impl Boot {
@@ -115,6 +118,7 @@ impl Boot {
             spare: None,
             wiring: Wiring::default(),
             watchdog: true,
+            counted: false,
         }
     }
 }
@@ -173,6 +177,7 @@ impl Director {
             kernel: &kernel,
             wiring: boot.wiring,
             watchdog: boot.watchdog,
+            counted: boot.counted,
         };
         let log = |id: &str| directory.join(format!("{}-{id}.log", boot.name));
         let mut qemu = Qemu::start(wire, directory, &machine)?;

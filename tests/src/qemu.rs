@@ -76,6 +76,8 @@ pub struct Machine<'a> {
     pub wiring: Wiring,
     /// With the watchdog device?
     pub watchdog: bool,
+    /// Does its clock go by its instructions?
+    pub counted: bool,
 }
 
 /// A running machine; ended when dropped.
@@ -171,6 +173,10 @@ impl Qemu {
         option("-chardev", socket("agent"));
         option("-device", "virtserialport,chardev=agent,name=mark21.agent".into());
         option("-device", "virtio-rng-pci".into());
+        if machine.counted {
+            // 8 ns each, which is about how fast they are emulated; at rest the host's clock counts.
+            option("-icount", "shift=3,sleep=on".into());
+        }
         if machine.watchdog {
             option("-device", "i6300esb".into());
             option("-action", "watchdog=reset".into());

@@ -88,6 +88,7 @@ fn beside(lab: &Lab, debian: &std::path::Path) -> Result<f64> {
         kernel: debian,
         wiring: Wiring::default(),
         watchdog: false,
+        counted: false,
     };
     let mut qemu = Qemu::start(&lab.wire, &lab.directory, &machine)?;
     let mut console = qemu.socket("console")?;
