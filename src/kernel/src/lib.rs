@@ -45,6 +45,7 @@ use error::Cause;
 use modules::Modules;
 use netlink::Socket;
 use rustix::net::netlink::NETFILTER;
+use sysctls::Settings;
 
 /// The module of IPVS itself. Asking for its netlink family would make the kernel load it, without
 /// our parameters, so it is looked for first.
@@ -58,6 +59,7 @@ pub type NftTables = (Option<Ruleset>, Tables);
 pub struct Kernel {
     route: Socket,
     modules: Modules,
+    settings: Settings,
     /// Opened when the module is there.
     nft: Option<Socket>,
     /// Opened when the module is there.
@@ -74,6 +76,7 @@ impl Kernel {
         Ok(Self {
             route: Socket::open(None).map_err(failed("rtnetlink"))?,
             modules: Modules::read().map_err(failed("/lib/modules"))?,
+            settings: Settings::default(),
             nft: None,
             ipvs: None,
         })
@@ -148,14 +151,15 @@ impl Kernel {
     /// # Errors
     /// When a part of the kernel cannot be read.
     pub fn observe_silent(&mut self, desired: &Desired, told: Observed) -> Result<Observed, ObserveError> {
-        let is_on = |path| Ok(sysctls::read(path)?.map(|value| value != "0"));
+        let mut is_on = |path| Ok(self.settings.read(path)?.map(|value| value != "0"));
         let forwarding_v4 = is_on(IPV4_FORWARDING)?.unwrap_or(false);
+        // A kernel without IPv6 is as it should be, whatever that is.
+        let forwarding_v6 = is_on(IPV6_FORWARDING)?.unwrap_or(forwarding_v4);
         Ok(Observed {
-            sysctls: sysctls::observe(desired.sysctls.iter().map(|sysctl| sysctl.path.as_str()))?,
+            sysctls: self.settings.observe(desired.sysctls.iter().map(|sysctl| sysctl.path.as_str()))?,
             ipvs: self.ipvs_tables()?,
             forwarding_v4,
-            // A kernel without IPv6 is as it should be, whatever that is.
-            forwarding_v6: is_on(IPV6_FORWARDING)?.unwrap_or(forwarding_v4),
+            forwarding_v6,
             ..told
         })
     }
