@@ -102,7 +102,7 @@ pub fn main<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
 /// For a configuration partition in somebody's hand, mounted wherever.
 fn dry_run(options: &Options) -> ExitCode {
     let store = store::Store::read_only(&options.config);
-    let (attempts, problems) = load::attempts(&store, &mut load::Tryout::default());
+    let (attempts, troubles) = load::attempts(&store, &mut load::Tryout::default());
     let attempts = attempts.iter().map(|attempt| {
         let payload = attempt.payload.as_ref();
         serde_json::json!({
@@ -112,7 +112,7 @@ fn dry_run(options: &Options) -> ExitCode {
         })
     });
     let attempts: Vec<_> = attempts.collect();
-    let problems: Vec<_> = problems.iter().map(|problem| problem.text.as_str()).collect();
+    let problems: Vec<_> = troubles.iter().map(ToString::to_string).collect();
     let report = serde_json::json!({ "attempts": attempts, "problems": problems });
     match writeln!(std::io::stdout(), "{report}") {
         Ok(()) => ExitCode::SUCCESS,

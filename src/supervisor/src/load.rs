@@ -2,6 +2,7 @@
 //!
 //! A file `extra.nft` belongs to its configuration: both are good, or neither is tried.
 
+use std::fmt;
 use std::sync::Arc;
 
 use mark21_api::status::Problem;
@@ -15,8 +16,31 @@ use crate::worker::Wanted;
 
 /// Generations tried behind the current one before the box stays closed.
 const OLDER_GENERATIONS: usize = 3;
-/// What is said of a box as it comes from the factory.
-pub(crate) const NONE_YET: &str = "there is none yet; setup on the console writes one";
+
+/// What is wrong with what the store holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// There is nothing in it: the box is as it comes from the factory.
+    NoneYet,
+    /// Anything else, in a sentence.
+    Wrong(String),
+}
+
+impl Trouble {
+    /// As status tells of it.
+    pub(crate) fn problem(&self) -> Problem {
+        Problem { subject: "configuration".to_owned(), text: self.to_string() }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoneYet => "there is none yet; setup on the console writes one",
+            Self::Wrong(text) => text,
+        })
+    }
+}
 
 /// A configuration that can be tried: read and without an error.
 #[derive(Clone, Debug)]
@@ -63,12 +87,10 @@ impl Tryout {
 
 /// What the store holds: a candidate that is new and good, then the current generation, then
 /// older ones. What was found wrong on the way comes beside, for status and the log.
-pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt<Payload>>, Vec<Problem>) {
+pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt<Payload>>, Vec<Trouble>) {
     let mut attempts = Vec::new();
-    let mut problems = Vec::new();
-    let mut wrong = |text: String| {
-        problems.push(Problem { subject: "configuration".to_owned(), text });
-    };
+    let mut troubles = Vec::new();
+    let mut wrong = |text: String| troubles.push(Trouble::Wrong(text));
 
     let current = store.current().unwrap_or_else(|error| {
         wrong(chain(&error));
@@ -96,6 +118,7 @@ pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt<Paylo
         .filter(|(_, _, meta)| meta.confirmed)
         .take(1 + OLDER_GENERATIONS)
         .collect();
+    let mut is_new = false;
     let running = generations.first().map(|(_, stored, _)| stored);
 
     match store.candidate() {
@@ -104,10 +127,7 @@ pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt<Paylo
             Ok(attempt) => attempts.push(attempt),
             Err(text) => wrong(text),
         },
-        Ok(None) if generations.is_empty() => {
-            wrong(NONE_YET.to_owned());
-        }
-        Ok(None) => {}
+        Ok(None) => is_new = generations.is_empty(),
         Err(error) => wrong(chain(&error)),
     }
     for (number, stored, meta) in generations {
@@ -124,7 +144,8 @@ pub(crate) fn attempts(store: &Store, tryout: &mut Tryout) -> (Vec<Attempt<Paylo
             Err(findings) => wrong(format!("generation {number}: {}", first_of(&findings))),
         }
     }
-    (attempts, problems)
+    troubles.extend(is_new.then_some(Trouble::NoneYet));
+    (attempts, troubles)
 }
 
 /// The hashes of the passwords that these configurations have.

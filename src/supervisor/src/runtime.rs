@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use mark21_api::status::{Boot, Firmware, Problem, Service, State};
+use mark21_api::status::{Boot, Firmware, Service, State};
 use mark21_config::Config;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +21,7 @@ use crate::core::{Command, Core, Depth, Event, Outcome};
 use crate::door::Door;
 use crate::feed::{Feed, News};
 use crate::hand::Hand;
-use crate::load::{self, Payload, Tryout, chain};
+use crate::load::{self, Payload, Trouble, Tryout, chain};
 use crate::outside::Outside;
 use crate::store::{Current, Refusal, Store};
 use crate::watch::{self, Sign};
@@ -106,16 +106,18 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn std::error::Erro
     if let Err(error) = store.tidy() {
         crate::log::error(format_args!("{}", chain(&error)));
     }
-    let (attempts, standing) = load::attempts(&store, &mut Tryout::default());
+    let (attempts, troubles) = load::attempts(&store, &mut Tryout::default());
     let forgotten = rescue::forgotten(wish, &options.run, load::passwords(&attempts));
     let reset = reset::read(Path::new(reset::BOOT_STATUS));
     crate::log::note(format_args!("the machine started because: {}", reset.words()));
-    for Problem { subject, text } in &standing {
-        match text == load::NONE_YET {
-            true => crate::log::announce(format_args!("{subject}: {text}")),
-            false => crate::log::error(format_args!("{subject}: {text}")),
+    for trouble in &troubles {
+        let text = format_args!("configuration: {trouble}");
+        match trouble {
+            Trouble::NoneYet => crate::log::announce(text),
+            Trouble::Wrong(_) => crate::log::error(text),
         }
     }
+    let standing = troubles.iter().map(Trouble::problem).collect();
     let (core, commands) = Core::start(Instant::now(), attempts, standing);
     let mut runtime = Runtime {
         core,
