@@ -19,7 +19,7 @@ pub(crate) struct Floor {
 
 /// Messages of one system call, as vrrpd has them.
 const SEND_BATCH: u32 = 64;
-const HEAR_BATCH: u32 = 32;
+const HEAR_BATCH: u32 = 64;
 const COUNT: u32 = SEND_BATCH * 500;
 /// As long as vrrpd lets packets wait.
 const PAUSE: Duration = Duration::from_micros(500);
