@@ -26,8 +26,11 @@ fn a_bridge_that_forwards_late(name: &'static str, forward_delay: u64) {
         1,
     );
     let keepalived = lab.keepalived(theirs, &delayed);
-    let late =
-        format!("checksum = \"pseudo-header\"\nstartup_delay = \"{delay}s\"\nlink_up_delay = \"{delay}s\"");
+    // Longer at the start: keepalived, which takes the role then, may be slow to start.
+    let late = format!(
+        "checksum = \"pseudo-header\"\nstartup_delay = \"{}s\"\nlink_up_delay = \"{delay}s\"",
+        2 * delay
+    );
     let vrrpd = mode.vrrpd_with(&lab, ours, 100, &late);
     let takes = |host: usize| {
         let is_there = || lab.has(host, address) && !lab.has(1 - host, address);
