@@ -117,16 +117,8 @@ impl Lab {
     /// # Errors
     /// When one does not come up.
     pub fn start_ftp_servers(&mut self, settings: &Settings) -> Result {
-        self.start_each_ftp_server([settings, settings])
-    }
-
-    /// The same, `rs1` with the first settings and `rs2` with the second.
-    ///
-    /// # Errors
-    /// When one does not come up.
-    pub fn start_each_ftp_server(&mut self, settings: [&Settings; 2]) -> Result {
         self.servers.clear();
-        for ((namespace, last), settings) in self.real_servers.iter().zip([11_u8, 12]).zip(settings) {
+        for (namespace, last) in self.real_servers.iter().zip([11_u8, 12]) {
             let addresses = [
                 IpAddr::V4(Ipv4Addr::new(10, 21, 0, last)),
                 // fd21::11 and fd21::12 as people write them.

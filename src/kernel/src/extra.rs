@@ -124,7 +124,7 @@ fn try_out(ruleset: &Ruleset, text: &str, devices: &[&String]) -> Result<Extra, 
     #[expect(deprecated, reason = "a new network namespace touches no descriptor, and needs no unsafe code")]
     rustix::thread::unshare(UnshareFlags::NEWNET).map_err(io::Error::from)?;
     if !devices.is_empty() {
-        let mut socket = Socket::open()?;
+        let mut socket = Socket::open(None)?;
         devices.iter().try_for_each(|device| links::create_stand_in(&mut socket, device))?;
     }
     nft(&["-j", "-f", STANDARD_INPUT], Some(&ruleset.transaction()))?;

@@ -19,6 +19,14 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::error::Cause;
+use crate::netlink::{Body, Socket, attribute};
+
+/// `NFNL_SUBSYS_NFTABLES` (linux/netfilter/nfnetlink.h) and `NFT_MSG_GETGEN`
+/// (linux/netfilter/nf_tables.h).
+const GET_GENERATION: u16 = 10 << 8 | 16;
+const NFTA_GEN_ID: u16 = 1;
+/// `struct nfgenmsg`: no family, version 0.
+const NFGENMSG: [u8; 4] = [0; 4];
 
 /// What `-` means to nft is `/dev/stdin`, which a small system may not have.
 pub(crate) const STANDARD_INPUT: &str = "/proc/self/fd/0";
@@ -56,6 +64,14 @@ pub(crate) fn listing() -> Result<Option<String>, Cause> {
 /// Our table, `None` where there is none, and all others, in their canonical form.
 pub(crate) fn observe() -> Result<(Option<Ruleset>, Tables), Cause> {
     Ok(read_listing(&nft(&["-j", "list", "ruleset"], None)?)?)
+}
+
+/// The number of the tables' generation: each transaction makes another one.
+pub(crate) fn generation(nft: &mut Socket) -> io::Result<u32> {
+    nft.ask(GET_GENERATION, &Body::new(NFGENMSG), |body| {
+        let number = attribute(body.get(NFGENMSG.len()..)?, NFTA_GEN_ID)?;
+        Some(u32::from_be_bytes(*number.first_chunk()?))
+    })
 }
 
 /// Replaces our table in one transaction.

@@ -44,6 +44,7 @@ pub use watch::{Foreign, Watch};
 use error::Cause;
 use modules::Modules;
 use netlink::Socket;
+use rustix::net::netlink::NETFILTER;
 
 /// The module of IPVS itself. Asking for its netlink family would make the kernel load it, without
 /// our parameters, so it is looked for first.
@@ -58,6 +59,8 @@ pub struct Kernel {
     route: Socket,
     modules: Modules,
     /// Opened when the module is there.
+    nft: Option<Socket>,
+    /// Opened when the module is there.
     ipvs: Option<Ipvs>,
 }
 
@@ -69,8 +72,9 @@ impl Kernel {
     pub fn open() -> Result<Self, OpenError> {
         let failed = |what| move |cause| OpenError { what, cause };
         Ok(Self {
-            route: Socket::open().map_err(failed("rtnetlink"))?,
+            route: Socket::open(None).map_err(failed("rtnetlink"))?,
             modules: Modules::read().map_err(failed("/lib/modules"))?,
+            nft: None,
             ipvs: None,
         })
     }
@@ -97,8 +101,24 @@ impl Kernel {
         self.observe_beside(desired, tables)
     }
 
-    /// The same with nft tables that were listed before: listing them is by far the slowest part,
-    /// and [`Watch`] tells of their changes.
+    /// The generation of the nft tables: as long as it is the same, so are they, but for what hangs on
+    /// a device that went away. `None` where there are none.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn nft_generation(&mut self) -> Result<Option<u32>, ObserveError> {
+        if self.modules.is_absent(NFT_MODULE) {
+            return Ok(None);
+        }
+        let nft = match self.nft.take() {
+            Some(nft) => nft,
+            None => Socket::open(Some(NETFILTER)).map_err(reading("nfnetlink"))?,
+        };
+        firewall::generation(self.nft.insert(nft)).map(Some).map_err(reading("nft's generation"))
+    }
+
+    /// The same with nft tables that were listed before: listing them is by far the slowest part.
+    /// See [`Kernel::nft_generation`].
     ///
     /// # Errors
     /// When a part of the kernel cannot be read.
@@ -109,21 +129,34 @@ impl Kernel {
     ) -> Result<Observed, ObserveError> {
         let wanted = desired.modules.iter().map(|module| module.name.as_str());
         let unwanted = desired.unwanted_modules.iter().map(String::as_str);
-        let is_on = |path| Ok(sysctls::read(path)?.map(|value| value != "0"));
-        let forwarding_v4 = is_on(IPV4_FORWARDING)?.unwrap_or(false);
-        Ok(Observed {
+        let told = Observed {
             modules: self.modules.observe(wanted.chain(unwanted)),
             modules_locked: Modules::are_locked()?,
-            sysctls: sysctls::observe(desired.sysctls.iter().map(|sysctl| sysctl.path.as_str()))?,
             firewall,
             tables,
             links: links::observe(&mut self.route).map_err(reading("links"))?,
             addresses: addresses::observe(&mut self.route).map_err(reading("addresses"))?,
             routes: routes::observe(&mut self.route).map_err(reading("routes"))?,
+            ..Observed::default()
+        };
+        self.observe_silent(desired, told)
+    }
+
+    /// The same with all that the kernel tells of, by [`Watch`], as it was seen before: only settings
+    /// and IPVS are read.
+    ///
+    /// # Errors
+    /// When a part of the kernel cannot be read.
+    pub fn observe_silent(&mut self, desired: &Desired, told: Observed) -> Result<Observed, ObserveError> {
+        let is_on = |path| Ok(sysctls::read(path)?.map(|value| value != "0"));
+        let forwarding_v4 = is_on(IPV4_FORWARDING)?.unwrap_or(false);
+        Ok(Observed {
+            sysctls: sysctls::observe(desired.sysctls.iter().map(|sysctl| sysctl.path.as_str()))?,
             ipvs: self.ipvs_tables()?,
             forwarding_v4,
             // A kernel without IPv6 is as it should be, whatever that is.
             forwarding_v6: is_on(IPV6_FORWARDING)?.unwrap_or(forwarding_v4),
+            ..told
         })
     }
 

@@ -55,9 +55,10 @@ struct Message<'a> {
 }
 
 impl Socket {
-    /// A socket of `NETLINK_ROUTE` in the calling thread's network namespace.
-    pub(crate) fn open() -> io::Result<Self> {
-        let fd = bound(None, 0, SocketFlags::CLOEXEC)?;
+    /// A socket of this protocol, without one of `NETLINK_ROUTE`, in the calling thread's network
+    /// namespace.
+    pub(crate) fn open(protocol: Option<Protocol>) -> io::Result<Self> {
+        let fd = bound(protocol, 0, SocketFlags::CLOEXEC)?;
         sockopt::set_socket_timeout(&fd, sockopt::Timeout::Recv, Some(TIMEOUT))?;
         Ok(Self { fd, sequence: 0, room: vec![0; RECEIVE_ROOM] })
     }
@@ -66,6 +67,19 @@ impl Socket {
     pub(crate) fn change(&mut self, kind: u16, flags: u16, body: &Body) -> io::Result<()> {
         self.send(kind, flags | NLM_F_ACK, body)?;
         self.answers(|_, _| {}).map(|_| ())
+    }
+
+    /// Asks for one object; gives what `read` makes of the body of its answer.
+    pub(crate) fn ask<T>(
+        &mut self,
+        kind: u16,
+        body: &Body,
+        mut read: impl FnMut(&[u8]) -> Option<T>,
+    ) -> io::Result<T> {
+        let mut answer = None;
+        self.send(kind, NLM_F_ACK, body)?;
+        self.answers(|_, body| answer = read(body))?;
+        answer.ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// Asks for all objects of a kind; `each` gets the body of each answer. Asked for anew when

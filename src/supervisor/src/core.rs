@@ -37,7 +37,7 @@ const DEBOUNCE: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(2);
 /// A look that takes long, because the tables are large, pauses this many times as long.
 const LOOK_SHARE: u32 = 5;
-/// Looks between two that list the firewall without a sign that it was touched.
+/// Looks between two that look at everything without a sign that it was touched.
 const BRIEF_LOOKS: u32 = 15;
 
 /// Where an attempted configuration comes from.
@@ -93,14 +93,25 @@ pub(crate) enum Outcome {
     NotLive(String),
 }
 
+/// How much is looked at, from least to most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Depth {
+    /// What changes without a word of the kernel: settings, IPVS, and whether nft's tables are
+    /// still of the same generation. The rest as it was seen last.
+    Brief,
+    /// Everything; nft, which is another program and slow, only when its generation is another one.
+    Whole,
+    /// Everything, and nft's tables whatever their generation.
+    Anew,
+}
+
 /// How a convergence is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Manner {
     /// Even where the port of an interface is missing.
     pub(crate) partial: bool,
-    /// With the firewall listed anew, not as it was seen last: nft is another program and slow,
-    /// and it tells of its changes.
-    pub(crate) whole: bool,
+    /// With how much looked at.
+    pub(crate) depth: Depth,
     /// Only with changes that can be made while the box runs.
     pub(crate) live: bool,
 }
@@ -354,15 +365,21 @@ impl<P> Core<P> {
     fn converge(&mut self) -> Vec<Command> {
         let is_trial = matches!(self.phase, Phase::Trying(_));
         let is_called_for = self.disturbed || self.current.is_some();
-        // What a change does to the firewall is proven anyway; the rest may wait for the next look.
-        let may_wait = is_trial || std::mem::take(&mut self.reweighed);
-        let whole = is_called_for || (self.brief_looks == 0 && !may_wait);
-        self.brief_looks = if whole { BRIEF_LOOKS } else { self.brief_looks.saturating_sub(1) };
+        let is_settled = matches!(self.phase, Phase::Settled | Phase::Unconfirmed(_));
+        // What a change does is proven anyway; the rest may wait for the next look.
+        let may_wait = std::mem::take(&mut self.reweighed) || self.brief_looks > 0;
+        let depth = match (is_called_for, is_settled && may_wait) {
+            (true, _) => Depth::Anew,
+            (false, true) => Depth::Brief,
+            (false, false) => Depth::Whole,
+        };
+        self.brief_looks =
+            if depth == Depth::Brief { self.brief_looks.saturating_sub(1) } else { BRIEF_LOOKS };
         self.converging = true;
         self.disturbed = false;
         self.deadline = None;
         let partial = !is_trial && !matches!(self.phase, Phase::Starting { .. });
-        vec![Command::Converge(Manner { partial, whole, live: is_trial })]
+        vec![Command::Converge(Manner { partial, depth, live: is_trial })]
     }
 
     fn converged(&mut self, now: Instant, outcome: Outcome) -> Vec<Command> {
@@ -463,6 +480,8 @@ impl<P> Core<P> {
         self.phase = Phase::Settled;
         self.current = None;
         self.attempts.truncate(1);
+        // The watch may have begun behind the proof.
+        self.brief_looks = 0;
         self.look_within(now, self.pause);
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::companion::{self, Companion};
-use crate::core::{Command, Core, Event, Outcome};
+use crate::core::{Command, Core, Depth, Event, Outcome};
 use crate::door::Door;
 use crate::feed::{Feed, News};
 use crate::hand::Hand;
@@ -216,9 +216,11 @@ impl Runtime {
         while let Some(command) = commands.pop_front() {
             match command {
                 Command::Converge(mut manner) => {
-                    // Without the watch nft's tables may have changed since they were listed. One that was
-                    // lost is begun anew, before the look, so that this one finds what went unseen.
-                    manner.whole |= !self.is_watched;
+                    // Without the watch anything may have changed. One that was lost is begun anew, before
+                    // the look, so that this one finds what went unseen.
+                    if !self.is_watched {
+                        manner.depth = Depth::Anew;
+                    }
                     if self.boot.kernel_to_proven_ms.is_some() && !self.is_watched {
                         self.is_watched = watch::start(self.signs.clone()).is_ok();
                     }
@@ -347,7 +349,7 @@ impl Runtime {
         self.boot.kernel_to_proven_ms = Some(millis(proven));
         match watch::start(self.signs.clone()) {
             Ok(()) => self.is_watched = true,
-            // Every look is a whole one until it can be begun.
+            // Every look is at everything until it can be begun.
             Err(error) => crate::log::error(format_args!("the kernel is not watched: {error}")),
         }
         let state = self.core.state();

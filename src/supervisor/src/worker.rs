@@ -1,6 +1,7 @@
 //! The kernel's owner: a thread that observes, plans and applies, so that the event loop always
 //! turns. It takes one order after the other and never decides what to want.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -8,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use mark21_api::status::{Change, Firewall, PlanReport, Problem, Rule};
 use mark21_config::{Config, Whereabouts};
-use mark21_kernel::{Kernel, NftTables};
+use mark21_kernel::Kernel;
 use mark21_reconcile::{Desired, Domain, Extra, Machine, Observed, Overrides, When, plan, reweighing};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::core::{Manner, Outcome};
+use crate::core::{Depth, Manner, Outcome};
 use crate::load::chain;
 
 /// Orders that wait: a convergence, a look, and a few plans.
@@ -91,7 +92,7 @@ pub(crate) fn start(reports: mpsc::Sender<Report>) -> Result<SyncSender<Order>, 
 }
 
 fn work(kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Report>) {
-    let mut worker = Worker { kernel, listed: None, computed: None, locked: false };
+    let mut worker = Worker { kernel, seen: None, computed: None, locked: false };
     while let Ok(order) = orders.recv() {
         let report = match order {
             Order::Converge { subject, manner } => {
@@ -102,7 +103,7 @@ fn work(kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Report>
             }
             Order::Look(subject) => Report::Looked(worker.glance(&subject).ok()),
             Order::Plan(subject, answer) => {
-                let planned = worker.look(&subject, Listing::Anew).map(|census| report_plan(&census));
+                let planned = worker.look(&subject, Depth::Anew).map(|census| report_plan(&census));
                 // The caller may have gone away; then nobody wants the plan.
                 drop(
                     answer.send(planned.map_err(|problem| format!("{}: {}", problem.subject, problem.text))),
@@ -127,8 +128,8 @@ fn work(kernel: Kernel, orders: &Receiver<Order>, reports: &mpsc::Sender<Report>
 /// The thread's own things.
 struct Worker {
     kernel: Kernel,
-    /// The nft tables as they were listed last.
-    listed: Option<NftTables>,
+    /// What was seen last.
+    seen: Option<Seen>,
     /// What was wanted last: for thousands of servers it takes longer to compute than to observe.
     computed: Option<Computed>,
     /// The kernel takes no more modules, and by our doing knows all that may be asked for.
@@ -145,24 +146,23 @@ struct Computed {
     reweighed: Option<Arc<Desired>>,
 }
 
-/// Where a look takes the nft tables from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Listing {
-    /// From nft.
-    Anew,
-    /// From the last listing, where there is one.
-    LastSeen,
+/// What need not be looked at anew while the kernel tells of no change.
+struct Seen {
+    /// Of nft's tables, before they were listed.
+    generation: Option<u32>,
+    /// Without settings and IPVS.
+    observed: Observed,
 }
 
 impl Worker {
     fn converge(&mut self, subject: &Subject, manner: Manner, census: &mut Option<Census>) -> Outcome {
         let mut changes = Vec::new();
-        let mut listing = if manner.whole { Listing::Anew } else { Listing::LastSeen };
-        if let Err(problem) = self.reweigh(subject, &mut changes) {
+        let mut depth = manner.depth;
+        if let Err(problem) = self.reweigh(subject, depth, &mut changes) {
             return Outcome::Failed(problem);
         }
         for round in 0..=ROUNDS {
-            let seen = match self.look(subject, listing) {
+            let seen = match self.look(subject, depth) {
                 Ok(seen) => census.insert(seen),
                 Err(problem) => return Outcome::Failed(problem),
             };
@@ -185,12 +185,10 @@ impl Worker {
             if let Some(change) = fixed {
                 return Outcome::NotLive(format!("{}: {change}", change.when()));
             }
-            // What nft was told is proven by nft.
-            if plan.changes.iter().any(|change| matches!(change.domain(), Domain::Firewall)) {
-                listing = Listing::Anew;
-            }
+            // What was changed is proven by looking at it; what nft was told, by nft.
+            depth = plan.changes.iter().map(proof).fold(depth, Depth::max);
             if let Err(error) = self.kernel.apply(&plan, |change| changes.push(change.to_string())) {
-                self.listed = None;
+                self.seen = None;
                 return Outcome::Failed(trouble("kernel", &error));
             }
         }
@@ -204,7 +202,9 @@ impl Worker {
             return;
         }
         crate::stick::load_drivers();
-        let locked = self.desired(subject).and_then(|desired| {
+        // What is seen of the modules from now on is something else.
+        self.seen = None;
+        let locked = self.desired(subject, Depth::Whole).and_then(|desired| {
             self.kernel.lock_modules(&desired.reserve).map_err(|error| trouble("kernel", &error))
         });
         self.locked = locked.is_ok();
@@ -219,8 +219,8 @@ impl Worker {
 
     /// Sets other weights, if that is all that is new, before anything is looked at: of thousands of
     /// servers each look takes its time, and the one behind this proves it.
-    fn reweigh(&mut self, subject: &Subject, changes: &mut Vec<String>) -> Result<(), Problem> {
-        let after = self.desired(subject)?;
+    fn reweigh(&mut self, subject: &Subject, depth: Depth, changes: &mut Vec<String>) -> Result<(), Problem> {
+        let after = self.desired(subject, depth)?;
         if let Some(before) = self.computed.as_mut().and_then(|last| last.reweighed.take()) {
             // What is refused here is planned anew behind the look, and told of there.
             let told = |change: &mark21_reconcile::Change| changes.push(change.to_string());
@@ -231,32 +231,42 @@ impl Worker {
 
     /// For status.
     fn glance(&mut self, subject: &Subject) -> Result<Census, Problem> {
-        let desired = self.desired(subject)?;
+        let desired = self.desired(subject, Depth::Whole)?;
         let observed = self.kernel.glance().map_err(|error| trouble("kernel", &error))?;
         Ok(Census { taken: Instant::now(), desired, observed })
     }
 
-    fn look(&mut self, subject: &Subject, listing: Listing) -> Result<Census, Problem> {
-        let desired = self.desired(subject)?;
-        let known = self.listed.take().filter(|_| listing == Listing::LastSeen);
-        let observed = match known {
-            Some(tables) => self.kernel.observe_beside(&desired, tables),
+    fn look(&mut self, subject: &Subject, depth: Depth) -> Result<Census, Problem> {
+        let desired = self.desired(subject, depth)?;
+        let unseen = |error| trouble("kernel", &error);
+        let generation = self.kernel.nft_generation().map_err(unseen)?;
+        let is_same = |seen: &Seen| depth < Depth::Anew && seen.generation == generation;
+        let observed = match self.seen.take().filter(is_same) {
             None => self.kernel.observe(&desired),
+            Some(seen) if depth == Depth::Brief => self.kernel.observe_silent(&desired, seen.observed),
+            Some(Seen { observed: Observed { firewall, tables, .. }, .. }) => {
+                self.kernel.observe_beside(&desired, (firewall, tables))
+            }
         };
-        let mut observed = observed.map_err(|error| trouble("kernel", &error))?;
+        let mut observed = observed.map_err(unseen)?;
         // What is as it should be is kept once: the table of thousands of servers has megabytes.
         if let Some(listed) = observed.firewall.as_mut().filter(|listed| **listed == desired.firewall) {
             *listed = desired.firewall.clone();
         }
-        self.listed = Some((observed.firewall.clone(), observed.tables.clone()));
+        let (sysctls, ipvs) = (mem::take(&mut observed.sysctls), mem::take(&mut observed.ipvs));
+        self.seen = Some(Seen { generation, observed: observed.clone() });
+        let observed = Observed { sysctls, ipvs, ..observed };
         Ok(Census { taken: Instant::now(), desired, observed })
     }
 
-    fn desired(&mut self, subject: &Subject) -> Result<Arc<Desired>, Problem> {
+    fn desired(&mut self, subject: &Subject, depth: Depth) -> Result<Arc<Desired>, Problem> {
         let Subject { wanted: Some(wanted), overrides } = subject else {
             return Ok(Arc::new(Desired::fail_secure()));
         };
-        let machine = self.kernel.machine().map_err(|error| trouble("machine", &error))?;
+        let machine = match self.computed.as_ref().filter(|_| depth == Depth::Brief) {
+            Some(last) => last.machine.clone(),
+            None => self.kernel.machine().map_err(|error| trouble("machine", &error))?,
+        };
         let like_this = |last: &Computed| {
             let is_same = Arc::ptr_eq(&last.wanted, wanted)
                 || (last.wanted.extra == wanted.extra
@@ -284,6 +294,15 @@ impl Worker {
             reweighed,
         });
         Ok(desired)
+    }
+}
+
+/// What a look must see to prove this change.
+fn proof(change: &mark21_reconcile::Change) -> Depth {
+    match change.domain() {
+        Domain::Firewall => Depth::Anew,
+        Domain::Sysctls | Domain::Forwarding | Domain::Ipvs => Depth::Brief,
+        Domain::Modules | Domain::Links | Domain::Addresses | Domain::Routes => Depth::Whole,
     }
 }
 

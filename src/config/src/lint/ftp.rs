@@ -3,11 +3,13 @@
 //! What the kernel does in each case was measured; the rules refuse what was seen to hang, to leak
 //! an inside address, or to hand a client another server's data.
 
+use core::net::IpAddr;
+
 use super::service::shared_address;
 use super::{Subject, at, pairs};
 use crate::finding::Log;
 use crate::limits;
-use crate::model::{ActiveSource, Forwarding, Passive, ServiceKind, Tls};
+use crate::model::{ActiveSource, Forwarding, Passive, RealServer, ServiceKind, Tls};
 
 /// The helper binds to a control port of the whole box. With both recipes on it, it would take the
 /// virtual address in the server's reply for the server's own, and plain PASV hangs.
@@ -99,25 +101,28 @@ pub(super) fn helper_with_active_masquerade(subject: &Subject<'_>, log: &mut Log
     }
 }
 
-/// Without persistence a data connection may reach another server than its control connection.
+/// Without persistence a data connection may reach another server than its control connection. Where
+/// the servers announce the address, always; with the helper, when a client has sessions with two
+/// servers that open the same port for it: the later entry in IPVS is taken for the earlier one. The
+/// file gives all servers of a service one range.
 pub(super) fn not_persistent(subject: &Subject<'_>, log: &mut Log) {
     for (service, ftp, entry) in subject.ftp_services() {
-        if service.persistence.is_some() {
-            continue;
-        }
-        let span = at(&entry.service.get_ref().persistence, entry);
-        let mend = "leave it out (10 minutes), or give a time longer than a pause between two transfers";
-        match ftp.passive {
-            Passive::Server => log
-                .error(span, "only persistence leads a passive data connection to the server that waits for it")
-                .mend(mend),
-            Passive::Rewrite => log
-                .warning(
-                    span,
-                    "two servers with the same passive ports would silently hand a client the other one's data",
-                )
-                .mend(mend),
+        let servers = subject.config.real_servers_of(service);
+        let several =
+            |is: fn(&IpAddr) -> bool| servers.iter().flat_map(RealServer::addresses).filter(is).count() > 1;
+        let why = match ftp.passive {
+            _ if service.persistence.is_some() => continue,
+            Passive::Server => {
+                "only persistence leads a passive data connection to the server that waits for it"
+            }
+            Passive::Rewrite if several(IpAddr::is_ipv4) || several(IpAddr::is_ipv6) => {
+                "a client with sessions on two servers that open the same passive port would silently get the \
+                 other one's data"
+            }
+            Passive::Rewrite => continue,
         };
+        log.error(at(&entry.service.get_ref().persistence, entry), why)
+            .mend("leave it out (10 minutes), or give a time longer than a pause between two transfers");
     }
 }
 

@@ -110,15 +110,18 @@ impl Table {
     }
 
     fn prerouting(&mut self, gathered: &[Gathered; 2]) {
+        if gathered.iter().any(|of| !of.marks.is_empty()) {
+            self.rule(rules::running());
+        }
         for of in gathered.iter().filter(|of| !of.marks.is_empty()) {
             self.rule(rules::mark(of.family, &cause(of.ftp_names.iter(), "control and passive data")));
         }
     }
 
     fn input(&mut self, context: &Context<'_>, gathered: &[Gathered; 2]) {
+        self.rule(rules::transport_answers());
         self.marked(Way::In, gathered);
         self.rule(rules::loopback(Way::In));
-        self.rule(rules::transport_answers());
         for of in gathered {
             for protocol in PROTOCOLS.into_iter().filter(|protocol| !of.endpoints(*protocol).is_empty()) {
                 let cause = cause(of.address_names(protocol).iter(), "by address");
@@ -177,24 +180,30 @@ impl Table {
             return;
         }
         self.base(Chain::Guard, NfHook::Forward, GUARD, NfChainPolicy::Accept);
-        self.add(plain_chain(Chain::Leaving.name()));
+        for of in gathered {
+            let is_empty = of.servers.is_empty();
+            let rule = if is_empty { rules::no_servers } else { rules::not_of_servers };
+            self.rule(rule(of.family));
+        }
         let active: Vec<PortRange> = active_ports(context.config);
-        for of in gathered.iter().filter(|of| !of.servers.is_empty()) {
-            self.rule(rules::guard(of.family, &active));
-            if !context.config.allow.is_empty() {
+        if !active.is_empty() {
+            self.rule(rules::active_data(&active));
+        }
+        if !context.config.allow.is_empty() {
+            for of in gathered.iter().filter(|of| !of.servers.is_empty()) {
                 self.rule(rules::answers_of_servers(of.family));
             }
         }
         for translated in flows {
-            self.rule(rules::flow(Chain::Leaving.name(), &translated.flow));
+            self.rule(rules::flow(Chain::Guard.name(), &translated.flow));
         }
         self.rule(rules::leaked());
     }
 
     fn output(&mut self, context: &Context<'_>, gathered: &[Gathered; 2]) {
+        self.rule(rules::answers(Chain::Output));
         self.marked(Way::Out, gathered);
         self.rule(rules::loopback(Way::Out));
-        self.rule(rules::answers(Chain::Output));
         for of in gathered {
             if !of.servers.is_empty() {
                 self.rule(rules::to_servers(of.family));

@@ -252,11 +252,6 @@ pub(super) fn discard() -> Stmt {
     Statement::Drop(None)
 }
 
-/// `goto chain`
-pub(super) fn goto(chain: &str) -> Stmt {
-    Statement::Goto(JumpTarget { target: chain.to_owned().into() })
-}
-
 /// `key set value`
 pub(super) fn assign(key: Expr, value: Expr) -> Stmt {
     Statement::Mangle(Mangle { key, value })

@@ -114,9 +114,8 @@ fn every_rule_comes_back_as_sent() {
             rules::by_server(family, &[(server, "from_ftp".into()), (address, "from_ftp".into())]),
             rules::by_server(family, &[(server, "from_ftp".into())]),
             rules::errors_from_servers(family),
-            rules::guard(family, &[port(20, 20)]),
-            rules::guard(family, &[port(20, 20), port(2120, 2120)]),
-            rules::guard(family, &[]),
+            rules::not_of_servers(family),
+            rules::no_servers(family),
             rules::answers_of_servers(family),
             rules::active_source(family, "service ftp: active data"),
             rules::active_masquerade(family, "service ftp: active data"),
@@ -170,15 +169,10 @@ fn every_rule_comes_back_as_sent() {
         comment: "allow 1".into(),
     };
     rules.push(rules::flow("forward", &any));
-    let names = [
-        Chain::Prerouting,
-        Chain::Input,
-        Chain::Forward,
-        Chain::Guard,
-        Chain::Leaving,
-        Chain::Output,
-        Chain::Clamp,
-    ];
+    rules.push(rules::running());
+    rules.push(rules::active_data(&[port(20, 20)]));
+    rules.push(rules::active_data(&[port(20, 20), port(2120, 2120)]));
+    let names = [Chain::Prerouting, Chain::Input, Chain::Forward, Chain::Guard, Chain::Output, Chain::Clamp];
     objects.extend(names.map(|chain| build::plain_chain(chain.name())));
     objects.push(build::plain_chain("from_ftp"));
     let mut content = Content::default();

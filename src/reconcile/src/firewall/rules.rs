@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use mark21_config::{PortRange, Prefix};
-use nftables::expr::{CTDir, MetaKey};
+use nftables::expr::{CTDir, Expression, MetaKey};
 use nftables::schema::Rule;
 
 use super::expr::*;
@@ -28,6 +28,9 @@ const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
 const VRRP: u8 = 112;
 
+/// Why a packet is none of the guard's business.
+const NOT_OF_SERVERS: &str = "leaves without a real server's address";
+
 /// A chain to put a rule into; its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chain {
@@ -35,7 +38,6 @@ pub(super) enum Chain {
     Input,
     Forward,
     Guard,
-    Leaving,
     Output,
     Postrouting,
     Clamp,
@@ -49,7 +51,6 @@ impl Chain {
             Self::Input => "input",
             Self::Forward => "forward",
             Self::Guard => "guard",
-            Self::Leaving => "leaving",
             Self::Output => "output",
             Self::Postrouting => "postrouting",
             Self::Clamp => "clamp",
@@ -146,6 +147,13 @@ pub(super) fn loopback(way: Way) -> Rule<'static> {
 /// `counter` at the end of a chain whose policy is to drop.
 pub(super) fn dropped(chain: Chain) -> Rule<'static> {
     rule(chain, &format!("dropped-{}", chain.name()), [counter()])
+}
+
+/// `ct state established accept`: IPVS knows a running connection by its addresses and ports, the
+/// mark leads new ones to their service. Not counted: each packet passes it.
+pub(super) fn running() -> Rule<'static> {
+    let established = has(ct("state", None), Expression::List(vec![text("established")]));
+    rule(Chain::Prerouting, "running connections need no mark", [established, accept()])
 }
 
 /// `meta mark set ip daddr . tcp dport map @marks4`
@@ -427,16 +435,21 @@ pub(super) fn flow_source(flow: &Flow, to: &IpAddr) -> Rule<'static> {
     rule(Chain::Postrouting, &flow.comment, statements)
 }
 
-/// `ip saddr @servers4 th sport != { 20 } goto leaving` behind IPVS: whatever still has a real
-/// server's address here was not translated by it.
-pub(super) fn guard(family: Family, active_ports: &[PortRange]) -> Rule<'static> {
-    let mut statements =
-        vec![equals(field(header(family), "saddr"), set_named(&per_family("servers", family)))];
-    if !active_ports.is_empty() {
-        statements.push(differs(field("th", "sport"), ports(active_ports)));
-    }
-    statements.push(goto(Chain::Leaving.name()));
-    rule(Chain::Guard, "leaves with a real server's address", statements)
+/// `ip saddr != @servers4 accept` behind IPVS: what does not leave with a real server's address is
+/// done here. Not counted: each packet to a client passes it.
+pub(super) fn not_of_servers(family: Family) -> Rule<'static> {
+    let servers = set_named(&per_family("servers", family));
+    rule(Chain::Guard, NOT_OF_SERVERS, [differs(field(header(family), "saddr"), servers), accept()])
+}
+
+/// `meta nfproto ipv6 accept` behind IPVS: no real server has an address of this family.
+pub(super) fn no_servers(family: Family) -> Rule<'static> {
+    rule(Chain::Guard, NOT_OF_SERVERS, [of_family(family), accept()])
+}
+
+/// `th sport { 20 } accept` behind IPVS: active data, whose source is translated later.
+pub(super) fn active_data(active_ports: &[PortRange]) -> Rule<'static> {
+    rule(Chain::Guard, "active data", [equals(field("th", "sport"), ports(active_ports)), accept()])
 }
 
 /// `ct direction reply ct original ip daddr @servers4 accept`: an answer to whoever called the real
@@ -447,7 +460,7 @@ pub(super) fn answers_of_servers(family: Family) -> Rule<'static> {
         Family::V6 => "ip6 daddr",
     };
     rule(
-        Chain::Leaving,
+        Chain::Guard,
         "allow: answers",
         [
             equals(ct("direction", None), text("reply")),
@@ -458,9 +471,9 @@ pub(super) fn answers_of_servers(family: Family) -> Rule<'static> {
     )
 }
 
-/// `counter drop`
+/// `counter drop`: whatever still has a real server's address was not translated by IPVS.
 pub(super) fn leaked() -> Rule<'static> {
-    rule(Chain::Leaving, "dropped-leak: an inside address", [counter(), discard()])
+    rule(Chain::Guard, "dropped-leak: an inside address", [counter(), discard()])
 }
 
 /// `snat ip to ip saddr . tcp sport map @active4`

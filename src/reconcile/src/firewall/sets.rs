@@ -10,10 +10,15 @@ use nftables::schema::{Map, NfListObject, Set, SetFlag, SetType, SetTypeValue};
 use super::expr::{Expr, address, concat, number, per_family, port_range};
 use crate::ipvs::Family;
 
-/// `set servers4 { type ipv4_addr; }`
+/// `set servers4 { type ipv4_addr; size 2; }`
+///
+/// With a size it is a table that never grows, which is the fastest kind of set
+/// (`nft_set_hash_fast_type`, net/netfilter/nft_set_hash.c): the guard looks into it for each packet
+/// to a client.
 pub(super) fn addresses(name: &str, family: Family, elements: &[IpAddr]) -> NfListObject<'static> {
     NfListObject::Set(Box::new(Set {
         set_type: SetTypeValue::Single(address_type(family)),
+        size: u32::try_from(elements.len()).ok(),
         ..set(name, family, elements.iter().map(address).collect())
     }))
 }

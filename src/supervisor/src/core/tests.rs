@@ -2,9 +2,10 @@ use super::*;
 
 mod commit;
 
-const START: Manner = Manner { partial: false, whole: true, live: false };
-const BRIEF: Manner = Manner { partial: true, whole: false, live: false };
-const WHOLE: Manner = Manner { partial: true, whole: true, live: false };
+const START: Manner = Manner { partial: false, depth: Depth::Anew, live: false };
+const BRIEF: Manner = Manner { partial: true, depth: Depth::Brief, live: false };
+const WHOLE: Manner = Manner { partial: true, depth: Depth::Whole, live: false };
+const ANEW: Manner = Manner { partial: true, depth: Depth::Anew, live: false };
 
 fn problem() -> Problem {
     Problem { subject: "interface outside".into(), text: "no device matches".into() }
@@ -48,7 +49,7 @@ fn a_long_look_is_followed_by_a_long_pause() {
     let now = Instant::now();
     let mut core = settled(now);
     let took = Duration::from_secs(3);
-    assert_eq!(core.handle(now + LOOK, Event::Tick), [Command::Converge(BRIEF)]);
+    assert_eq!(core.handle(now + LOOK, Event::Tick), [Command::Converge(WHOLE)]);
     let _ = core.handle(now, Event::Converged { outcome: Outcome::Proven(vec![]), took });
     assert_eq!(core.deadline(), Some(now + took * LOOK_SHARE));
     assert_eq!(core.handle(now, Event::Disturbed), []);
@@ -122,7 +123,7 @@ fn a_foreign_change_is_looked_at_soon_and_its_repair_is_told() {
     assert_eq!(core.deadline(), Some(now + LOOK));
     assert_eq!(core.handle(now, Event::Disturbed), []);
     assert_eq!(core.deadline(), Some(now + DEBOUNCE));
-    assert_eq!(core.handle(now + DEBOUNCE, Event::Tick), [Command::Converge(WHOLE)]);
+    assert_eq!(core.handle(now + DEBOUNCE, Event::Tick), [Command::Converge(ANEW)]);
     assert_eq!(core.deadline(), None, "one convergence at a time");
     assert_eq!(core.handle(now, Event::Disturbed), []);
     let commands = core.handle(now + DEBOUNCE, proven());
@@ -132,15 +133,17 @@ fn a_foreign_change_is_looked_at_soon_and_its_repair_is_told() {
 }
 
 #[test]
-fn the_firewall_is_listed_now_and_then_without_a_sign() {
+fn everything_is_looked_at_now_and_then_without_a_sign() {
     let now = Instant::now();
     let mut core = settled(now);
-    let mut whole = 0;
-    for _ in 0..=BRIEF_LOOKS {
-        whole += u32::from(core.handle(now + LOOK, Event::Tick) == [Command::Converge(WHOLE)]);
+    for _ in 0..2 {
+        assert_eq!(core.handle(now + LOOK, Event::Tick), [Command::Converge(WHOLE)]);
         let _ = core.handle(now, ended(Outcome::Proven(vec![])));
+        for _ in 0..BRIEF_LOOKS {
+            assert_eq!(core.handle(now + LOOK, Event::Tick), [Command::Converge(BRIEF)]);
+            let _ = core.handle(now, ended(Outcome::Proven(vec![])));
+        }
     }
-    assert_eq!(whole, 1);
 }
 
 #[test]
@@ -155,13 +158,9 @@ fn a_weight_by_hand_is_applied_at_once_even_when_it_comes_during_a_look() {
 }
 
 #[test]
-fn a_weight_is_not_kept_waiting_by_a_listing_that_is_due() {
+fn a_weight_is_not_kept_waiting_by_a_look_that_is_due() {
     let now = Instant::now();
     let mut core = settled(now);
-    for _ in 0..BRIEF_LOOKS {
-        assert_eq!(core.handle(now + LOOK, Event::Tick), [Command::Converge(BRIEF)]);
-        let _ = core.handle(now, ended(Outcome::Proven(vec![])));
-    }
     assert_eq!(core.handle(now, Event::Reweighed), []);
     assert_eq!(core.handle(now, Event::Tick), [Command::Converge(BRIEF)]);
     let _ = core.handle(now, ended(Outcome::Proven(vec![])));
@@ -175,7 +174,7 @@ fn a_problem_that_lasts_is_told_once_and_makes_the_box_degraded() {
     let _ = core.handle(now + LOOK, Event::Tick);
     assert_eq!(core.handle(now, failed()), [Command::Complain(problem())]);
     assert_eq!(core.state(), State::Degraded);
-    assert_eq!(core.handle(now + LOOK, Event::Tick), [Command::Converge(WHOLE)]);
+    assert_eq!(core.handle(now + LOOK, Event::Tick), [Command::Converge(ANEW)]);
     assert_eq!(core.handle(now, failed()), []);
     let _ = core.handle(now + LOOK, Event::Tick);
     assert_eq!(core.handle(now, ended(Outcome::Proven(vec![]))), [Command::Want, Command::Lock]);

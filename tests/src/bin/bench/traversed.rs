@@ -2,7 +2,8 @@
 //! set that a person writes for the same protection.
 //!
 //! Counted in the kernel: of each chain the rules up to the one whose counter a download moved, or
-//! all where none accepts. Chains of type nat see the first packet alone.
+//! all where none accepts. What accepts without a counter gets one for the time. Chains of type nat
+//! see the first packet alone.
 
 use anyhow::{Context, ensure};
 use mark21_lab::ftp::{Client, Mode};
@@ -10,7 +11,7 @@ use mark21_lab::tools::ipvsadm;
 use mark21_lab::topology::{client_address, virtual_ftp};
 use mark21_lab::vsftpd::Settings;
 use mark21_lab::{Boot, Director, Lab, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::figures::line;
 use crate::ftp::set_up_by_hand;
@@ -67,6 +68,7 @@ pub(crate) fn bench(lab: &mut Lab) -> Result {
     lab.start_ftp_servers(&Settings { lines, ..Settings::default() })?;
     director.tool("ipvsadm -Sn")?;
     director.write("/run/hand.nft", RULES)?;
+    director.root("kill -STOP $(pidof mark21d)")?;
     let own = count(lab, &mut director)?;
     set_up_by_hand(&mut director)?;
     let by_hand = count(lab, &mut director)?;
@@ -86,6 +88,9 @@ struct Rules {
 }
 
 fn count(lab: &Lab, director: &mut Director) -> Result<Rules> {
+    let counting: Vec<Value> = listing(director)?.iter().filter_map(counted).collect();
+    director.write("/run/counting.json", &json!({ "nftables": counting }).to_string())?;
+    director.root("nft -j -f /run/counting.json")?;
     let before = listing(director)?;
     lab.client.enter(|| {
         let mut session = Client::log_in(client_address(1), virtual_ftp())?;
@@ -93,6 +98,19 @@ fn count(lab: &Lab, director: &mut Director) -> Result<Rules> {
         session.quit()
     })?;
     traversed(&before, &listing(director)?)
+}
+
+/// How a rule that accepts without a counter gets one.
+fn counted(object: &Value) -> Option<Value> {
+    let mut rule = object.get("rule")?.clone();
+    let statements = rule.get_mut("expr")?.as_array_mut()?;
+    let last = statements.len().checked_sub(1)?;
+    let has = |kind| statements.iter().any(|statement| statement.get(kind).is_some());
+    if has("counter") || !has("accept") {
+        return None;
+    }
+    statements.insert(last, json!({ "counter": null }));
+    Some(json!({ "replace": { "rule": rule } }))
 }
 
 fn listing(director: &mut Director) -> Result<Vec<Value>> {

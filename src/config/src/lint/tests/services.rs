@@ -215,9 +215,22 @@ pub(super) const FTP_RECIPES: &[Case] = &[
         &["error: service \"ftp\" . persistence: only persistence leads"],
     ),
     case(
-        "the helper without persistence",
-        &[("#ftp", "persistence = 'off'")],
-        &["warning: service \"ftp\" . persistence: two servers with the same passive ports"],
+        "the helper without persistence, with two servers",
+        &[
+            ("#ftp", "persistence = 'off'"),
+            ("#server", "[[service.real_server]]\naddresses = ['10.0.0.12', 'fd21::12']"),
+        ],
+        &["error: service \"ftp\" . persistence: a client with sessions on two servers that open the same"],
+    ),
+    case("the helper without persistence is fine with one server", &[("#ftp", "persistence = 'off'")], &[]),
+    case(
+        "the helper without persistence is fine with one server of each family",
+        &[
+            ("#ftp", "persistence = 'off'"),
+            ("[\"10.0.0.11\", \"fd21::11\"]", "['10.0.0.11']"),
+            ("#server", "[[service.real_server]]\naddresses = ['fd21::12']"),
+        ],
+        &[],
     ),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LIVE: Manner = Manner { partial: false, whole: false, live: true };
+const LIVE: Manner = Manner { partial: false, depth: Depth::Whole, live: true };
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn commit(confirmation: Confirmation) -> Event<&'static str> {
@@ -53,7 +53,7 @@ fn a_new_configuration_may_be_the_first_with_services_so_the_lock_is_asked_for_a
 
 /// The way back, to its end.
 fn go_back(core: &mut Core<&'static str>, now: Instant, commands: &[Command]) -> Vec<Command> {
-    assert_eq!(commands, [Command::Converge(WHOLE)]);
+    assert_eq!(commands, [Command::Converge(ANEW)]);
     assert_eq!(core.running(), Some(&"first"));
     succeed(core, now)
 }
