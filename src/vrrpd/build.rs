@@ -29,10 +29,12 @@ fn main() {
         }
         // Functions of the same code are kept once: the address of a function means nothing in Rust.
         // lld alone can do it, which Rust links this one target with (x86_64-unknown-linux-gnu), unless
-        // it is told of another linker, as Buildroot does.
-        let is_lld = is("CARGO_CFG_TARGET_ARCH", "x86_64")
+        // it is told of another linker, as by Buildroot; there the flags name lld.
+        let is_default = is("CARGO_CFG_TARGET_ARCH", "x86_64")
             && is("CARGO_CFG_TARGET_ENV", "gnu")
             && env::var_os("RUSTC_LINKER").is_none();
+        let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+        let is_lld = is_default || flags.contains("-fuse-ld=lld");
         if is("CARGO_PKG_NAME", "mark21") && is_lld {
             println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
         }

@@ -15,7 +15,7 @@ use mark21_lab::disklog::{self, Epoch, Write};
 use mark21_lab::process::run;
 use mark21_lab::random::Random;
 use mark21_lab::scenario::times;
-use mark21_lab::{Boot, Director, Result, scenario};
+use mark21_lab::{Boot, Director, Result, eventually, scenario};
 use serde_json::Value;
 
 /// Where the configuration partition lies on the disk (`image/assemble`).
@@ -86,10 +86,16 @@ fn a_director_killed_while_it_commits_serves_again() {
         let boot = Boot::with_file("single.toml")?;
         let mut director = lab.boot(&boot)?;
         director.wait_serving()?;
+        let mut before = 1;
         for _ in 0..times(KILLS, KILLS_IN_SOAK) {
             director.agent.send(
                 "while :; do mark21 weight ftp 10.21.0.11 2 --save; mark21 weight ftp 10.21.0.11 1 --save; done",
             )?;
+            eventually("the first commit", ANSWER, || {
+                let generation = director.status()?["configuration"]["generation"].as_u64();
+                ensure!(generation > Some(before), "{generation:?}");
+                Ok(())
+            })?;
             // In step with nothing: that is the point.
             thread::sleep(Duration::from_secs(1) + Duration::from_secs(3).mul_f64(random.fraction()));
             director.power_off();
@@ -97,7 +103,8 @@ fn a_director_killed_while_it_commits_serves_again() {
             let status = director.wait_serving()?;
             ensure!(status["problems"] == serde_json::json!([]), "{status:#}");
             let generation = status["configuration"]["generation"].as_u64().context("no generation")?;
-            ensure!(generation > 1, "nothing was committed before the cut: {status:#}");
+            ensure!(generation > before, "nothing was kept before the cut: {status:#}");
+            before = generation;
             lab.step(&format!("killed, and serving with generation {generation}"));
         }
         Ok(())

@@ -2,9 +2,10 @@
 //!
 //! libtest calls [`scenario`] in an ordinary process. That starts the same test once
 //! more through `tests/enter`, in namespaces of its own as root, where the body runs;
-//! its output and its result come back to libtest. As many scenarios as there are
-//! processors run at once on a machine, one of [`patient`] beside them, those of [`alone`]
-//! with no company but that: lock files see to it, also between programs.
+//! its output and its result come back to libtest. One scenario more than there are
+//! processors run at once on a machine (each waits for much of its time), one of [`patient`]
+//! beside them, those of [`alone`] with no company but that: lock files see to it, also between
+//! programs.
 
 use std::any::type_name;
 use std::env;
@@ -35,15 +36,15 @@ impl std::error::Error for Skipped {}
 
 const SKIPPED: &str = "SKIPPED: ";
 
-/// Most labs at once: each has a machine of 256 MB and keeps a processor busy.
-const MOST_LABS: usize = 4;
+/// Most labs at once: each has a machine of 256 MB.
+const MOST_LABS: usize = 5;
 /// Longest wait for others to end: longer than all scenarios together.
 const OTHERS: Duration = Duration::from_secs(3 * 3600);
 
 /// How much of this machine a lab needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Share {
-    /// One of as many as there are processors.
+    /// One of one more than there are processors.
     One,
     /// Next to nothing: it waits most of its time.
     Little,
@@ -228,7 +229,7 @@ fn lock(share: Share) -> Result<Vec<File>> {
     // Who waits holds the turn, so that those who come later cannot overtake for ever.
     let turn = file(".lock")?;
     flock(&turn, FlockOperation::LockExclusive)?;
-    let labs = thread::available_parallelism().map_or(1, usize::from).min(MOST_LABS);
+    let labs = thread::available_parallelism().map_or(1, |processors| processors.get() + 1).min(MOST_LABS);
     let labs = (1..=labs).map(|number| file(&format!(".lock-{number}"))).collect::<Result<Vec<_>, _>>()?;
     if share == Share::All {
         for lab in &labs {

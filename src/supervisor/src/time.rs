@@ -1,8 +1,10 @@
 //! The clock: which servers OpenNTPD asks, and whether it follows them.
 //!
 //! init keeps `/usr/lib/mark21/time` running; that starts ntpd as soon as there is a file of
-//! servers here, and waits otherwise. A changed file takes effect by ending that process. The clock
-//! may be set at once until it was right for the first time; from then on it is only slewed.
+//! servers here, and waits otherwise. A changed file takes effect by ending that process. ntpd only
+//! slews. Until the clock was right for the first time, it is set here, once, by what ntpd has
+//! measured: ntpd's own way to set it differs between its versions, and leaves it measuring with
+//! what it had heard before.
 
 use std::fs;
 use std::io;
@@ -10,17 +12,18 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mark21_api::status::Time;
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::time::{ClockId, Timespec, clock_settime};
 use tokio::process::Command;
 
 /// Between two questions to ntpd.
 const LOOK: Duration = Duration::from_secs(5);
-/// ntpd gives up setting the clock at its start after 15 s, and takes minutes to call a clock
-/// right that was set. One that was never right for so long gets a new start.
-const PATIENCE: Duration = Duration::from_secs(360);
+/// Seconds that a clock may be off without being set (STEPT of RFC 5905, section 8), and by which the
+/// answers of one server may differ.
+const STEP: f64 = 0.128;
 /// What asks ntpd.
 const CONTROL: &str = "/usr/sbin/ntpctl";
 
@@ -66,15 +69,16 @@ impl Clock {
     }
 
     async fn watch(self) {
-        let mut unset_since = Instant::now();
         loop {
             tokio::time::sleep(LOOK).await;
             if !self.with(|seen| seen.is_wanted) {
-                unset_since = Instant::now();
                 continue;
             }
-            let now =
-                ask().await.unwrap_or_else(|error| Time { synchronised: false, detail: error.to_string() });
+            let text = ask().await;
+            let now = match &text {
+                Ok(text) => read(text),
+                Err(error) => Time { synchronised: false, detail: error.to_string() },
+            };
             let was = self.with(|seen| std::mem::replace(&mut seen.time, now.clone()));
             match (was.synchronised, now.synchronised) {
                 (false, true) => crate::log::note(format_args!("the clock is right: {}", now.detail)),
@@ -82,14 +86,28 @@ impl Clock {
                 (true, true) | (false, false) => {}
             }
             let mark = self.run.join("time.set");
-            if now.synchronised {
-                // From here on ntpd is started without the right to set the clock.
-                if let (false, Err(error)) = (mark.exists(), fs::write(&mark, "")) {
-                    crate::log::error(format_args!("{}: {error}", mark.display()));
+            if mark.exists() {
+                continue;
+            }
+            let off = offset(&text.unwrap_or_default()).filter(|off| off.abs() > STEP);
+            if let (false, Some(off)) = (now.synchronised, off) {
+                let side = if off > 0.0 { "behind" } else { "ahead" };
+                match set(off) {
+                    Ok(()) => {
+                        crate::log::note(format_args!("the clock is set: it was {:.1} s {side}", off.abs()));
+                    }
+                    Err(error) => crate::log::error(format_args!(
+                        "the clock is {:.1} s {side} and could not be set: {error}",
+                        off.abs()
+                    )),
                 }
-            } else if !mark.exists() && unset_since.elapsed() > PATIENCE {
-                unset_since = Instant::now();
                 self.start_anew();
+            } else if !now.synchronised {
+                continue;
+            }
+            // From here on it is only slewed.
+            if let Err(error) = fs::write(&mark, "") {
+                crate::log::error(format_args!("{}: {error}", mark.display()));
             }
         }
     }
@@ -115,12 +133,40 @@ impl Clock {
 }
 
 /// Asks ntpd how it is.
-async fn ask() -> io::Result<Time> {
+async fn ask() -> io::Result<String> {
     let mut command = Command::new(CONTROL);
-    command.args(["-s", "status"]).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    command.args(["-s", "all"]).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let output =
         tokio::time::timeout(LOOK, command.output()).await.map_err(|_| io::ErrorKind::TimedOut)??;
-    Ok(read(&String::from_utf8_lossy(&output.stdout)))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Seconds from this clock to that of the servers, by the median of the valid ones: each has a line
+/// that ends in `offset delay jitter`, such as `0.051ms 0.347ms 0.012ms`.
+fn offset(text: &str) -> Option<f64> {
+    let mut offsets: Vec<f64> = text
+        .lines()
+        .filter_map(|line| {
+            let mut figures =
+                line.split_whitespace().filter_map(|word| word.strip_suffix("ms")?.parse::<f64>().ok());
+            let (offset, _delay, jitter) = (figures.next()?, figures.next()?, figures.next()?);
+            (jitter.abs() < STEP * 1000.0).then_some(offset / 1000.0)
+        })
+        .collect();
+    offsets.sort_by(f64::total_cmp);
+    offsets.get(offsets.len() / 2).copied()
+}
+
+/// Sets the clock forward by so many seconds, or back.
+fn set(by: f64) -> io::Result<()> {
+    let range = || io::Error::new(io::ErrorKind::InvalidData, "no such time");
+    let distance = Duration::try_from_secs_f64(by.abs()).map_err(|_| range())?;
+    let now = SystemTime::now();
+    let right = if by < 0.0 { now.checked_sub(distance) } else { now.checked_add(distance) };
+    let right = right.and_then(|right| right.duration_since(UNIX_EPOCH).ok()).ok_or_else(range)?;
+    let seconds = i64::try_from(right.as_secs()).map_err(|_| range())?;
+    let time = Timespec { tv_sec: seconds, tv_nsec: right.subsec_nanos().into() };
+    Ok(clock_settime(ClockId::Realtime, time)?)
 }
 
 /// `1/1 peers valid, clock synced, stratum 3`
@@ -144,6 +190,31 @@ mod tests {
         ];
         for (text, wanted) in cases {
             assert_eq!(read(text).synchronised, wanted, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_median_of_the_valid_servers_is_the_offset() {
+        let head = "2/3 peers valid, clock unsynced, clock offset is 12.000ms\n\n\
+                    peer\n   wt tl st  next  poll          offset       delay      jitter\n";
+        let not_valid = "10.21.0.9\n    1  2  -    1s    5s             ---- peer not valid ----\n";
+        let line = |offset: &str, jitter: &str| {
+            format!("10.21.0.50\n    1  6  3    4s    7s  {offset}ms     0.347ms     {jitter}ms\n")
+        };
+        let behind = "218034451123.117";
+        let cases = [
+            (String::new(), None),
+            (head.to_owned() + not_valid, None),
+            (head.to_owned() + &line(behind, "0.012"), Some(218_034_451.123_117)),
+            (head.to_owned() + &line("-70000.000", "0.012") + not_valid, Some(-70.0)),
+            (head.to_owned() + &line(behind, "77086216.012"), None),
+            (
+                head.to_owned() + &line("9.000", "1.0") + &line("7.000", "1.0") + &line(behind, "1.0"),
+                Some(0.009),
+            ),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(offset(&text), wanted, "{text}");
         }
     }
 }

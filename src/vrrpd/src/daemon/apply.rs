@@ -195,7 +195,7 @@ impl Daemon {
         match entry.settings.config(source) {
             Ok(config) => {
                 if let Ok(outputs) = router.reconfigure(now, config) {
-                    self.perform(index, now, outputs);
+                    self.perform(index, now, &outputs);
                 }
             }
             Err(error) => log::error!("{}: {error}", entry.settings.name),

@@ -326,7 +326,7 @@ impl Daemon {
         entry.forget_encoded();
         let (Ok(config), Some(router)) = (entry.settings.config(source), &mut entry.router) else { return };
         if let Ok(outputs) = router.reconfigure(now, config) {
-            self.perform(index, now, outputs);
+            self.perform(index, now, &outputs);
         }
     }
 

@@ -85,14 +85,14 @@ impl Daemon {
         let Some(entry) = self.routers.get_mut(index).and_then(Option::as_mut) else { return };
         let Some(router) = &mut entry.router else { return };
         let outputs = router.handle(now, input);
-        self.perform(index, now, outputs);
+        self.perform(index, now, &outputs);
     }
 
     /// Queues what the core wants done.
-    pub(crate) fn perform(&mut self, index: usize, now: Instant, outputs: Outputs) {
+    pub(crate) fn perform(&mut self, index: usize, now: Instant, outputs: &Outputs) {
         let mut has_acquired = false;
         for output in outputs {
-            match output {
+            match *output {
                 Output::Advertise(header) => {
                     if self.entry(index).is_some_and(|entry| entry.is_queued) {
                         self.flush_advertisements();

@@ -11,7 +11,7 @@ use crate::sys::batch::Receiver;
 
 /// Batches read from one socket in one wake-up: a storm on one interface must not keep the others
 /// waiting. 256 packets are what 1000 routers at 10 ms send in 2.5 ms.
-const MOST_BATCHES: usize = 8;
+const MOST_BATCHES: usize = 4;
 
 impl Daemon {
     /// Reads the socket at `place` until it is empty or has had its share. Returns how many packets

@@ -24,8 +24,8 @@ pub(crate) struct VrrpSocket {
     /// The interface's number when the socket was made.
     pub(crate) interface: u32,
     pub(crate) family: Family,
-    /// Which router has which VRID here.
-    routers: BTreeMap<Vrid, usize>,
+    /// Which router has which VRID here, by VRID: looked up for every packet.
+    routers: Box<[Option<usize>; 256]>,
     /// How many routers need which group.
     groups: BTreeMap<IpAddr, usize>,
     /// Packets for VRIDs that nobody has here, or that are none.
@@ -77,7 +77,7 @@ impl VrrpSocket {
             interface_name: interface_name.to_owned(),
             interface,
             family,
-            routers: BTreeMap::new(),
+            routers: Box::new([None; 256]),
             groups: BTreeMap::new(),
             strays: 0,
         })
@@ -85,15 +85,15 @@ impl VrrpSocket {
 
     /// The router at `index` speaks here.
     pub(crate) fn attach(&mut self, vrid: Vrid, index: usize, group: Option<IpAddr>) -> io::Result<()> {
-        self.routers.insert(vrid, index);
+        self.routers[usize::from(vrid.get())] = Some(index);
         self.need(group)
     }
 
     /// It does no more. `true` when nobody is left.
     pub(crate) fn detach(&mut self, vrid: Vrid, group: Option<IpAddr>) -> bool {
-        self.routers.remove(&vrid);
+        self.routers[usize::from(vrid.get())] = None;
         self.release(group);
-        self.routers.is_empty()
+        self.routers.iter().all(Option::is_none)
     }
 
     /// One more router needs `group`.
@@ -132,7 +132,7 @@ impl VrrpSocket {
     /// The router that a payload is for.
     pub(crate) fn router_of(&self, payload: &[u8]) -> Option<usize> {
         let (_, vrid) = wire::peek(payload)?;
-        self.routers.get(&vrid).copied()
+        self.routers[usize::from(vrid.get())]
     }
 }
 

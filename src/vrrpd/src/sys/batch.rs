@@ -118,7 +118,7 @@ fn write_source(control: &mut Control, source: Ipv6Addr, interface: u32) {
 }
 
 /// Packets of one `recvmmsg`.
-const RECEIVE_BATCH: usize = 32;
+const RECEIVE_BATCH: usize = 64;
 
 /// The largest packet: an IPv4 header with options, or none, and the largest advertisement. One
 /// octet more shows that a packet was longer.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::processors::hold;
 use crate::sockets::check;
 
 /// A thread on every processor that wants to wake up every millisecond, at vrrpd's own priority.
@@ -39,12 +40,7 @@ impl Canaries {
 }
 
 fn watch(processor: usize, is_over: &AtomicBool) -> Duration {
-    // SAFETY: plain data.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: there are no more processors than the set has room for.
-    unsafe { libc::CPU_SET(processor, &mut set) };
-    // SAFETY: the set has the size that is told; 0 is this thread.
-    check(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) }).expect("a processor");
+    hold(0, processor).expect("a processor");
     let parameter = libc::sched_param { sched_priority: PRIORITY };
     // SAFETY: `parameter` lives through the call; 0 is this thread.
     check(unsafe { libc::sched_setscheduler(0, libc::SCHED_RR, &raw const parameter) }).expect("real time");

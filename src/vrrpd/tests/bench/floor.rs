@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::lab::Lab;
+use crate::processors::{ALONE, OTHER, are_two, hold};
 use crate::sockets::{check, index_of, length, raw_socket_in, set};
 
 /// Microseconds on a processor for each advertisement.
@@ -18,7 +19,7 @@ pub(crate) struct Floor {
 
 /// Messages of one system call, as vrrpd has them.
 const SEND_BATCH: u32 = 64;
-const HEAR_BATCH: u32 = 32;
+const HEAR_BATCH: u32 = 64;
 const COUNT: u32 = SEND_BATCH * 500;
 /// As long as vrrpd lets packets wait.
 const PAUSE: Duration = Duration::from_micros(500);
@@ -26,18 +27,34 @@ const PAUSE: Duration = Duration::from_micros(500);
 /// Measures between the first two hosts of a lab in which nobody else speaks.
 pub(crate) fn floor(lab: &Lab) -> Floor {
     let is_over = AtomicBool::new(false);
-    let path = |host: usize| format!("/run/netns/{}", lab.host(host));
     std::thread::scope(|scope| {
-        let hears = scope.spawn(|| hear(&path(1), &is_over).expect("a loop that hears"));
-        let sends = scope.spawn(|| {
-            // The other has joined by then.
-            std::thread::sleep(Duration::from_millis(100));
-            send(&path(0)).expect("a loop that sends")
+        let hears = scope.spawn(|| {
+            if are_two() {
+                hold(0, ALONE)?;
+            }
+            hear(&path(lab, 1), &is_over)
         });
-        let send = sends.join().expect("it ends");
+        // The other has joined by then.
+        std::thread::sleep(Duration::from_millis(100));
+        let send = floor_of_sending(lab);
         is_over.store(true, Ordering::Relaxed);
-        Floor { send, hear: hears.join().expect("it ends") }
+        Floor { send, hear: hears.join().expect("it ends").expect("a loop that hears") }
     })
+}
+
+/// Measures on the first host, whoever hears it.
+pub(crate) fn floor_of_sending(lab: &Lab) -> f64 {
+    let send = || {
+        if are_two() {
+            hold(0, OTHER)?;
+        }
+        send(&path(lab, 0))
+    };
+    std::thread::scope(|scope| scope.spawn(send).join().expect("it ends").expect("a loop that sends"))
+}
+
+fn path(lab: &Lab, host: usize) -> String {
+    format!("/run/netns/{}", lab.host(host))
 }
 
 /// From 10.9.0.1, as an Ethernet frame: the shortest way.

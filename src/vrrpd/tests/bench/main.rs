@@ -13,6 +13,7 @@ mod figures;
 mod floor;
 mod life;
 mod load;
+mod processors;
 mod running;
 mod sockets;
 mod takeover;

@@ -1,6 +1,7 @@
 //! Either program with many routers, and what its processes take.
 
 use crate::lab::{Keepalived, Lab, Vrrpd, ip, output};
+use crate::processors::hold;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Program {
@@ -18,6 +19,13 @@ impl Running {
         match self {
             Running::Vrrpd(vrrpd) => vrrpd.pid(),
             Running::Keepalived(keepalived) => keepalived.pid(),
+        }
+    }
+
+    /// Holds all its processes to one processor.
+    pub(crate) fn hold(&self, processor: usize) {
+        for pid in family(self.pid()) {
+            hold(pid, processor).expect("a processor");
         }
     }
 
@@ -132,6 +140,17 @@ pub(crate) fn add_interfaces(lab: &Lab, count: usize) {
     }
 }
 
+/// Interfaces of the first host that lead nowhere: their driver (ifb) drops what it is given.
+pub(crate) fn take_the_wires_off(lab: &Lab, count: usize) {
+    let host = lab.host(0);
+    ip(&format!("-n {host} link delete eth0"));
+    for number in 0..count {
+        ip(&format!("-n {host} link add eth{number} type ifb"));
+        ip(&format!("-n {host} link set eth{number} up arp on multicast on"));
+        ip(&format!("-n {host} addr add 10.9.{number}.1/24 dev eth{number}"));
+    }
+}
+
 /// The process and its children.
 fn family(pid: u32) -> Vec<u32> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -162,10 +181,21 @@ pub(crate) fn memory(pid: u32) -> (u64, u64) {
 
 /// Packets that left a host.
 pub(crate) fn packets_sent(lab: &Lab, host: usize) -> u64 {
+    packets(lab, host, 10)
+}
+
+/// Packets that [`take_the_wires_off`]'s interfaces of the first host were given. Such an interface is
+/// for what others receive: it calls them so.
+pub(crate) fn packets_dropped(lab: &Lab) -> u64 {
+    packets(lab, 0, 2)
+}
+
+/// The sum of a column of /proc/net/dev.
+fn packets(lab: &Lab, host: usize, column: usize) -> u64 {
     let output = lab.command(host, "cat").arg("/proc/net/dev").output().expect("cat");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let lines = text.lines().filter(|line| line.trim_start().starts_with("eth"));
-    lines.filter_map(|line| line.split_whitespace().nth(10)?.parse::<u64>().ok()).sum()
+    lines.filter_map(|line| line.split_whitespace().nth(column)?.parse::<u64>().ok()).sum()
 }
 
 pub(crate) fn addresses_on(lab: &Lab, host: usize) -> usize {
