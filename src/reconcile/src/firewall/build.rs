@@ -1,8 +1,8 @@
 //! A configuration's whole table: which chains, in which order which rules, and what the sets hold.
 //!
 //! ```text
-//! client -> VIP     prerouting (mark) -> input -> IPVS -> output -> real server
-//! server -> client  prerouting -> forward -> IPVS puts the VIP in -> guard -> postrouting
+//! client -> VIP     input (mark) -> IPVS -> output -> real server
+//! server -> client  forward -> IPVS puts the VIP in -> guard -> postrouting
 //! ```
 //! The first rules of each chain are those that the packets of running transfers meet.
 
@@ -42,7 +42,6 @@ pub(crate) fn build(context: &Context<'_>) -> Ruleset {
     let mut table = Table::default();
     table.base_chains();
     table.named_sets(&gathered);
-    table.prerouting(&gathered);
     table.input(context, &gathered);
     table.forward(&gathered, &flows);
     table.guard(context, &gathered, &flows);
@@ -73,8 +72,7 @@ struct Table(Content);
 impl Table {
     fn base_chains(&mut self) {
         use NfChainPolicy::{Accept, Drop};
-        use NfHook::{Forward, Input, Output, Postrouting, Prerouting};
-        self.base(Chain::Prerouting, Prerouting, MANGLE, Accept);
+        use NfHook::{Forward, Input, Output, Postrouting};
         self.base(Chain::Input, Input, FILTER, Drop);
         self.base(Chain::Forward, Forward, FILTER, Drop);
         self.base(Chain::Output, Output, FILTER, Drop);
@@ -109,17 +107,13 @@ impl Table {
         }
     }
 
-    fn prerouting(&mut self, gathered: &[Gathered; 2]) {
-        if gathered.iter().any(|of| !of.marks.is_empty()) {
-            self.rule(rules::running());
-        }
+    fn input(&mut self, context: &Context<'_>, gathered: &[Gathered; 2]) {
+        self.rule(rules::transport_answers());
+        // IPVS comes behind this chain and knows running connections by their addresses and ports: the
+        // mark leads new ones to their service.
         for of in gathered.iter().filter(|of| !of.marks.is_empty()) {
             self.rule(rules::mark(of.family, &cause(of.ftp_names.iter(), "control and passive data")));
         }
-    }
-
-    fn input(&mut self, context: &Context<'_>, gathered: &[Gathered; 2]) {
-        self.rule(rules::transport_answers());
         self.marked(Way::In, gathered);
         self.rule(rules::loopback(Way::In));
         for of in gathered {

@@ -169,10 +169,9 @@ fn every_rule_comes_back_as_sent() {
         comment: "allow 1".into(),
     };
     rules.push(rules::flow("forward", &any));
-    rules.push(rules::running());
     rules.push(rules::active_data(&[port(20, 20)]));
     rules.push(rules::active_data(&[port(20, 20), port(2120, 2120)]));
-    let names = [Chain::Prerouting, Chain::Input, Chain::Forward, Chain::Guard, Chain::Output, Chain::Clamp];
+    let names = [Chain::Input, Chain::Forward, Chain::Guard, Chain::Output, Chain::Clamp];
     objects.extend(names.map(|chain| build::plain_chain(chain.name())));
     objects.push(build::plain_chain("from_ftp"));
     let mut content = Content::default();

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use mark21_config::{PortRange, Prefix};
-use nftables::expr::{CTDir, Expression, MetaKey};
+use nftables::expr::{CTDir, MetaKey};
 use nftables::schema::Rule;
 
 use super::expr::*;
@@ -34,7 +34,6 @@ const NOT_OF_SERVERS: &str = "leaves without a real server's address";
 /// A chain to put a rule into; its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chain {
-    Prerouting,
     Input,
     Forward,
     Guard,
@@ -47,7 +46,6 @@ impl Chain {
     /// Its name in the table.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Prerouting => "prerouting",
             Self::Input => "input",
             Self::Forward => "forward",
             Self::Guard => "guard",
@@ -149,18 +147,11 @@ pub(super) fn dropped(chain: Chain) -> Rule<'static> {
     rule(chain, &format!("dropped-{}", chain.name()), [counter()])
 }
 
-/// `ct state established accept`: IPVS knows a running connection by its addresses and ports, the
-/// mark leads new ones to their service. Not counted: each packet passes it.
-pub(super) fn running() -> Rule<'static> {
-    let established = has(ct("state", None), Expression::List(vec![text("established")]));
-    rule(Chain::Prerouting, "running connections need no mark", [established, accept()])
-}
-
 /// `meta mark set ip daddr . tcp dport map @marks4`
 pub(super) fn mark(family: Family, comment: &str) -> Rule<'static> {
     let key = concat([field(header(family), "daddr"), field("tcp", "dport")]);
     let set = assign(meta(MetaKey::Mark), mapped(key, &per_family("marks", family)));
-    rule(Chain::Prerouting, comment, [set])
+    rule(Chain::Input, comment, [set])
 }
 
 /// `meta mark 21 accept`

@@ -9,10 +9,8 @@ type Accepting = &'static str;
 
 /// Chains of type nat are not here: they see the first packet of a connection alone.
 const ESTABLISHED: Accepting = r#""left":{"ct":{"key":"state"}}"#;
-const TO_THE_SERVER: [(&str, Accepting); 3] =
-    [("prerouting", ESTABLISHED), ("input", ESTABLISHED), ("output", ESTABLISHED)];
-const TO_THE_CLIENT: [(&str, Accepting); 3] =
-    [("prerouting", ESTABLISHED), ("forward", ESTABLISHED), ("guard", r#""right":"@servers4""#)];
+const TO_THE_SERVER: [(&str, Accepting); 2] = [("input", ESTABLISHED), ("output", ESTABLISHED)];
+const TO_THE_CLIENT: [(&str, Accepting); 2] = [("forward", ESTABLISHED), ("guard", r#""right":"@servers4""#)];
 
 fn met(ruleset: &Ruleset, way: &[(&str, Accepting)]) -> usize {
     let in_chain = |(name, accepting): &(&str, Accepting)| {
@@ -32,7 +30,7 @@ fn a_packet_of_a_transfer_meets_no_more_rules_than_in_a_set_by_hand() {
         let ruleset = fixtures::desired(configuration).firewall;
         for way in [TO_THE_SERVER, TO_THE_CLIENT] {
             let met = met(&ruleset, &way);
-            assert_eq!(met, BY_HAND, "{way:?}: {:#?}", ruleset.0.chains);
+            assert!(met <= BY_HAND, "{met} of {way:?}: {:#?}", ruleset.0.chains);
         }
     }
 }
