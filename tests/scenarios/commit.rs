@@ -183,7 +183,7 @@ fn what_cannot_be_taken_whole_changes_nothing() {
 
 #[test]
 fn a_drained_server_keeps_its_sessions_gets_no_new_ones_and_tells_when_it_is_free() {
-    scenario(|lab| {
+    patient(|lab| {
         let mut director = serving(lab, 100_000)?;
         let whose = |session: &mut Client, mode| session.read_text(mode, "whoami.txt");
         let (mut session, server) = lab.client.enter(|| {
