@@ -86,30 +86,31 @@ impl Clock {
                 (true, true) | (false, false) => {}
             }
             let mark = self.run.join("time.set");
-            if mark.exists() {
-                continue;
-            }
-            let off = offset(&text.unwrap_or_default()).filter(|off| off.abs() > STEP);
-            if let (false, Some(off)) = (now.synchronised, off) {
-                let side = if off > 0.0 { "behind" } else { "ahead" };
-                match set(off) {
-                    Ok(()) => {
-                        crate::log::note(format_args!("the clock is set: it was {:.1} s {side}", off.abs()));
-                    }
-                    Err(error) => crate::log::error(format_args!(
-                        "the clock is {:.1} s {side} and could not be set: {error}",
-                        off.abs()
-                    )),
-                }
-                self.start_anew();
-            } else if !now.synchronised {
-                continue;
-            }
-            // From here on it is only slewed.
-            if let Err(error) = fs::write(&mark, "") {
+            if !mark.exists()
+                && (self.set_once(&now, &text.unwrap_or_default()) || now.synchronised)
+                // From here on it is only slewed.
+                && let Err(error) = fs::write(&mark, "")
+            {
                 crate::log::error(format_args!("{}: {error}", mark.display()));
             }
         }
+    }
+
+    /// Sets a clock that is off by more than ntpd mends soon, and has ntpd measure anew. Whether it
+    /// was off.
+    fn set_once(&self, now: &Time, text: &str) -> bool {
+        let Some(off) = offset(text).filter(|off| !now.synchronised && off.abs() > STEP) else {
+            return false;
+        };
+        let how = format!("{:.1} s {}", off.abs(), if off > 0.0 { "behind" } else { "ahead" });
+        match set(off) {
+            Ok(()) => crate::log::note(format_args!("the clock is set: it was {how}")),
+            Err(error) => {
+                crate::log::error(format_args!("the clock is {how} and could not be set: {error}"));
+            }
+        }
+        self.start_anew();
+        true
     }
 
     /// Ends what init then starts again.
