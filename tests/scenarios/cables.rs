@@ -12,7 +12,7 @@ use mark21_lab::machine::MachinePort;
 use mark21_lab::pair::Member;
 use mark21_lab::prober::Prober;
 use mark21_lab::topology::{Segment, VIRTUAL};
-use mark21_lab::{Lab, Result, alone, eventually};
+use mark21_lab::{Lab, Result, eventually, two_boxes};
 
 use crate::failover::{TOLD, one_owner, outage, roles, serving, works};
 
@@ -32,7 +32,7 @@ type Samples = Vec<(Instant, Has)>;
 
 #[test]
 fn a_pulled_inside_cable_moves_the_outside_address_too() {
-    alone(|lab| {
+    two_boxes(|lab| {
         let [mut active, mut standby] = serving(lab, |boot| boot)?;
         let lab = &*lab;
         let prober = Prober::start(&lab.client, VIRTUAL)?;
@@ -62,7 +62,7 @@ fn a_pulled_inside_cable_moves_the_outside_address_too() {
 
 #[test]
 fn after_a_split_exactly_one_stands() {
-    alone(|lab| {
+    two_boxes(|lab| {
         let [mut active, mut standby] = serving(lab, |boot| boot)?;
         let lab = &*lab;
         let taps = [Segment::Outside, Segment::Inside];

@@ -9,13 +9,13 @@ use mark21_lab::ftp::Mode;
 use mark21_lab::pair::knows_connections;
 use mark21_lab::topology::{client_address, client_address6, virtual_ftp, virtual_ftp6};
 use mark21_lab::transfers::{slow_download, slow_upload};
-use mark21_lab::{alone, eventually};
+use mark21_lab::{eventually, two_boxes};
 
 use crate::failover::{SYNCHRONISED, serving, takes_over, works};
 
 #[test]
 fn uploads_of_50_mb_and_ipv6_go_on_after_a_power_cut() {
-    alone(|lab| {
+    two_boxes(|lab| {
         let [active, mut standby] = serving(lab, |boot| boot)?;
         let lab = &*lab;
         let content = Content::generate("upload", 50_000_000);

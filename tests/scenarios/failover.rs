@@ -12,7 +12,7 @@ use mark21_lab::prober::Prober;
 use mark21_lab::topology::{VIRTUAL, client_address, client_address6, virtual_ftp, virtual_ftp6};
 use mark21_lab::transfers::{every_mode, slow_download};
 use mark21_lab::vsftpd::Settings;
-use mark21_lab::{Boot, Lab, Result, alone, eventually};
+use mark21_lab::{Boot, Lab, Result, eventually, two_boxes};
 
 /// Longest outage that passes. The protocol's own at 200 ms is 0.8 s; the rest is for two
 /// emulated machines on a busy host.
@@ -24,7 +24,7 @@ pub(crate) const SYNCHRONISED: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_power_cut_ends_no_transfer_and_the_one_that_returns_waits() {
-    alone(|lab| {
+    two_boxes(|lab| {
         let [active, mut standby] = serving(lab, |boot| boot)?;
         let lab = &*lab;
         let prober = Prober::start(&lab.client, VIRTUAL)?;
@@ -53,7 +53,7 @@ fn a_power_cut_ends_no_transfer_and_the_one_that_returns_waits() {
 
 #[test]
 fn with_rewrite_new_sessions_go_through_the_other() {
-    alone(|lab| {
+    two_boxes(|lab| {
         let rewrite = |boot: Boot| Boot {
             configuration: boot
                 .configuration
@@ -73,7 +73,7 @@ fn with_rewrite_new_sessions_go_through_the_other() {
 
 #[test]
 fn the_one_that_returns_takes_the_roles_back_when_told_to_preempt() {
-    alone(|lab| {
+    two_boxes(|lab| {
         let [active, mut standby] = serving(lab, |boot| {
             let text = boot.configuration.unwrap_or_default();
             let text = text.replace("\npriority = ", "\npreempt = true\npriority = ");
@@ -104,7 +104,7 @@ fn the_one_that_returns_takes_the_roles_back_when_told_to_preempt() {
 
 #[test]
 fn a_planned_hand_over_ends_no_transfer() {
-    alone(|lab| {
+    two_boxes(|lab| {
         let [mut active, mut standby] = serving(lab, |boot| boot)?;
         let lab = &*lab;
         let prober = Prober::start(&lab.client, VIRTUAL)?;
@@ -125,7 +125,7 @@ fn a_planned_hand_over_ends_no_transfer() {
 
 #[test]
 fn killed_and_stopped_programs_leave_exactly_one_owner() {
-    alone(|lab| {
+    two_boxes(|lab| {
         // A watchdog would end what stands still.
         let [mut active, mut standby] = serving(lab, |boot| Boot { watchdog: false, ..boot })?;
         let lab = &*lab;

@@ -12,7 +12,7 @@ use mark21_lab::screen::Screen;
 use mark21_lab::topology::{client_address, virtual_ftp};
 use mark21_lab::transfers::every_mode;
 use mark21_lab::vsftpd::Settings;
-use mark21_lab::{Boot, Director, Lab, Result, alone, eventually};
+use mark21_lab::{Boot, Director, Lab, Result, eventually, two_boxes};
 
 /// The lab's own program, which joins a terminal and a socket.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lab");
@@ -23,7 +23,7 @@ const OTHER_PASSWORD: &str = "battery staple";
 
 #[test]
 fn two_boxes_become_a_pair_and_one_carries_on_for_the_other() {
-    alone(|lab| {
+    two_boxes(|lab| {
         let mut first = lab.boot(&Boot { name: "dir-a".into(), number: 1, ..Boot::with_nothing() })?;
         let mut second = lab.boot(&Boot { name: "dir-b".into(), number: 2, ..Boot::with_nothing() })?;
         // Both before either greets: a line without anybody loses what is said.

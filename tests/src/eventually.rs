@@ -7,8 +7,13 @@ use anyhow::anyhow;
 
 use crate::Result;
 
-/// Pause between two looks: short beside everything that is waited for.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Shortest pause between two looks, short beside everything that is waited for.
+const SHORTEST: Duration = Duration::from_millis(20);
+/// Longest pause.
+const LONGEST: Duration = Duration::from_millis(500);
+/// The pause is so many times as long as the look before it: a look into a director is work for an
+/// emulated processor, which has better to do.
+const TIMES: u32 = 3;
 
 /// Look until `look` finds something, at most for `limit`.
 ///
@@ -18,12 +23,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T>) -> Result<T> {
     let end = Instant::now() + limit;
     loop {
+        let begun = Instant::now();
         match look() {
             Ok(found) => return Ok(found),
             Err(reason) if Instant::now() >= end => {
                 return Err(reason.context(anyhow!("{what}: not within {limit:?}")));
             }
-            Err(_) => thread::sleep(PAUSE),
+            Err(_) => thread::sleep((TIMES * begun.elapsed()).clamp(SHORTEST, LONGEST)),
         }
     }
 }

@@ -8,7 +8,7 @@
 //!     198.51.100.0/24, 2001:db8:1::/64          10.21.0.0/24, fd21::/64
 //! ```
 //!
-//! A test is a `#[test]` function that calls [`scenario()`], [`patient()`] or [`alone()`]; it gets a [`Lab`] and
+//! A test is a `#[test]` function that calls [`scenario()`], [`two_boxes()`], [`patient()`] or [`alone()`]; it gets a [`Lab`] and
 //! asks it for servers ([`Lab::start_ftp_servers`]) and a director
 //! ([`Lab::boot`]), or for two ([`pair::boot_pair`]). Everything ends with the test. What it did is kept under
 //! `target/lab/<test>`: serial logs, configuration, packet captures.
@@ -42,7 +42,7 @@ pub mod vsftpd;
 
 pub use director::{Boot, Director};
 pub use eventually::eventually;
-pub use scenario::{alone, patient, scenario, skip};
+pub use scenario::{alone, patient, scenario, skip, two_boxes};
 pub use topology::Lab;
 
 /// What a scenario returns: its failure carries the whole story for a person.

@@ -2,15 +2,16 @@
 //!
 //! libtest calls [`scenario`] in an ordinary process. That starts the same test once
 //! more through `tests/enter`, in namespaces of its own as root, where the body runs;
-//! its output and its result come back to libtest. One scenario more than there are
-//! processors run at once on a machine (each waits for much of its time), one of [`patient`]
-//! beside them, those of [`alone`] with no company but that: lock files see to it, also between
-//! programs.
+//! its output and its result come back to libtest. Directors take room, of which a machine has
+//! for one more than it has processors (each waits for much of its time): one by [`scenario`],
+//! two by [`two_boxes`], all of it by [`alone`]. Two of [`patient`] run beside them. Lock files
+//! see to it, also between programs.
 
 use std::any::type_name;
 use std::env;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -36,20 +37,24 @@ impl std::error::Error for Skipped {}
 
 const SKIPPED: &str = "SKIPPED: ";
 
-/// Most labs at once: each has a machine of 256 MB.
-const MOST_LABS: usize = 5;
+/// Most directors at once: each is a machine of 256 MB.
+const MOST_DIRECTORS: usize = 5;
+/// Most of those at once that mostly wait.
+const MOST_PATIENT: usize = 2;
 /// Longest wait for others to end: longer than all scenarios together.
 const OTHERS: Duration = Duration::from_secs(3 * 3600);
 
 /// How much of this machine a lab needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Share {
-    /// One of one more than there are processors.
-    One,
+    /// Room for so many directors, or all there is.
+    Directors(usize),
     /// Next to nothing: it waits most of its time.
     Little,
-    /// All of it.
-    All,
+}
+
+impl Share {
+    const ALL: Self = Self::Directors(MOST_DIRECTORS);
 }
 
 /// Leave a scenario that cannot run on this machine.
@@ -66,7 +71,15 @@ pub fn skip<T>(why: impl Into<String>) -> Result<T> {
 /// # Panics
 /// When the scenario fails, as libtest wants it; the lab's directory is printed.
 pub fn scenario<F: FnOnce(&mut Lab) -> Result>(body: F) {
-    enact(Share::One, body);
+    enact(Share::Directors(1), body);
+}
+
+/// As [`scenario`], with room for two directors.
+///
+/// # Panics
+/// As [`scenario`].
+pub fn two_boxes<F: FnOnce(&mut Lab) -> Result>(body: F) {
+    enact(Share::Directors(2), body);
 }
 
 /// As [`scenario`], beside the others: for what mostly waits.
@@ -77,13 +90,13 @@ pub fn patient<F: FnOnce(&mut Lab) -> Result>(body: F) {
     enact(Share::Little, body);
 }
 
-/// As [`scenario`], with no other but a [`patient`] one beside it: for two directors, and for
-/// what has to happen within seconds.
+/// As [`scenario`], with no other but [`patient`] ones beside it: for what has to happen within
+/// seconds.
 ///
 /// # Panics
 /// As [`scenario`].
 pub fn alone<F: FnOnce(&mut Lab) -> Result>(body: F) {
-    enact(Share::All, body);
+    enact(Share::ALL, body);
 }
 
 fn enact<F: FnOnce(&mut Lab) -> Result>(share: Share, body: F) {
@@ -117,7 +130,7 @@ pub fn enter_lab() -> Result<Option<i32>> {
     if env::var_os("MARK21_LAB_INSIDE").is_some() {
         return Ok(None);
     }
-    let _lock = lock(Share::All)?;
+    let _lock = lock(Share::ALL)?;
     let mut command = Command::new(tests_directory().join("enter"));
     command.arg(env::current_exe()?).args(env::args_os().skip(1));
     let status = command.status().context("tests/enter")?;
@@ -221,27 +234,28 @@ fn lock(share: Share) -> Result<Vec<File>> {
     let directory = target_directory().join("lab");
     fs::create_dir_all(&directory).with_context(|| format!("{}", directory.display()))?;
     let file = |name: &str| File::create(directory.join(name));
-    if share == Share::Little {
-        let room = file(".lock-patient")?;
-        flock(&room, FlockOperation::LockExclusive)?;
-        return Ok(vec![room]);
-    }
-    // Who waits holds the turn, so that those who come later cannot overtake for ever.
-    let turn = file(".lock")?;
-    flock(&turn, FlockOperation::LockExclusive)?;
-    let labs = thread::available_parallelism().map_or(1, |processors| processors.get() + 1).min(MOST_LABS);
-    let labs = (1..=labs).map(|number| file(&format!(".lock-{number}"))).collect::<Result<Vec<_>, _>>()?;
-    if share == Share::All {
-        for lab in &labs {
-            flock(lab, FlockOperation::LockExclusive)?;
+    let (queue, rooms, wanted) = match share {
+        Share::Directors(directors) => {
+            let processors = thread::available_parallelism().map_or(1, NonZero::get);
+            let rooms = MOST_DIRECTORS.min(processors + 1);
+            ("lab", rooms, rooms.min(directors))
         }
-        return Ok(labs);
-    }
+        Share::Little => ("patient", MOST_PATIENT, 1),
+    };
+    // Who waits holds the turn, so that those who come later cannot overtake for ever.
+    let turn = file(&format!(".lock-{queue}"))?;
+    flock(&turn, FlockOperation::LockExclusive)?;
+    let free = (1..=rooms).map(|number| file(&format!(".lock-{queue}-{number}")));
+    let mut free = free.collect::<Result<Vec<_>, _>>()?;
+    let mut held = Vec::new();
     eventually("room for a lab", OTHERS, || {
-        let is_free = |lab: &&File| flock(lab, FlockOperation::NonBlockingLockExclusive).is_ok();
-        let lab = labs.iter().find(is_free).context("all are taken")?;
-        Ok(vec![lab.try_clone()?])
-    })
+        let can_take = |room: &mut File| flock(&*room, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let missing = wanted - held.len();
+        held.extend(free.extract_if(.., can_take).take(missing));
+        ensure!(held.len() == wanted, "{} of {wanted}", held.len());
+        Ok(())
+    })?;
+    Ok(held)
 }
 
 fn is_libtest_noise(line: &str) -> bool {
