@@ -62,16 +62,16 @@ fn a_syn_flood_at_the_passive_range_fills_no_table() {
 fn scarce(lab: &Lab, director: &mut Director) -> Result {
     const DEFENCES: &str = "cd /proc/sys/net/ipv4/vs; cat drop_entry drop_packet";
     let kept_free = 4 * number(director, "cat /proc/sys/net/ipv4/vs/amemthresh")?;
-    let free = number(director, "sed -n 's/^MemFree: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")?;
-    let taken = free.checked_sub(kept_free / 4 * 3).context("too little is free already")?;
+    let free = unused(director)?;
     ensure!(free > kept_free, "{free} KiB are free, {kept_free} must be");
     ensure!(director.root(DEFENCES)? == "1\n1\n", "they have begun with {free} KiB free");
-    director.root(&format!(
-        "mkdir /run/taken; mount -t tmpfs -o size=100% taken /run/taken; \
-         dd if=/dev/zero of=/run/taken/zeros bs=1024 count={taken} 2>&1"
-    ))?;
-    let wait_for = |director: &mut Director, what: &str, wanted: &str| {
+    director.root("mkdir /run/taken; mount -t tmpfs -o size=100% taken /run/taken")?;
+    // So much is left; the kernel frees some of its caches meanwhile.
+    let left = kept_free / 4 * 3;
+    let wait_for = |director: &mut Director, what: &str, wanted: &str, left: u32| {
         eventually(what, DEFENCE, || {
+            let more = unused(director)?.saturating_sub(left);
+            director.root(&format!("dd if=/dev/zero bs=1024 count={more} >> /run/taken/zeros"))?;
             let seen = director.root(DEFENCES)?;
             ensure!(seen == wanted, "they are {seen:?}");
             let verified = director.port.ask("verify", ANSWER)?;
@@ -79,13 +79,13 @@ fn scarce(lab: &Lab, director: &mut Director) -> Result {
             Ok(())
         })
     };
-    wait_for(director, "the defences begin", "2\n2\n")?;
+    wait_for(director, "the defences begin", "2\n2\n", left)?;
     lab.step(&format!("IPVS defends itself with less than {kept_free} KiB free"));
     (0..10).try_for_each(|burst| lab.client.enter(|| flood(burst * BURST)))?;
     works(lab)?;
-    wait_for(director, "they go on", "2\n2\n")?;
+    wait_for(director, "they go on", "2\n2\n", left)?;
     director.root("umount /run/taken")?;
-    wait_for(director, "the defences end", "1\n1\n")?;
+    wait_for(director, "the defences end", "1\n1\n", u32::MAX)?;
     works(lab)
 }
 
@@ -129,6 +129,11 @@ fn syn(from: Ipv4Addr, source: u16, target: u16) -> Vec<u8> {
 fn number(director: &mut Director, command: &str) -> Result<u32> {
     let text = director.root(command)?;
     text.trim().parse().with_context(|| format!("{command}: {text}"))
+}
+
+/// Memory that nothing uses, in KiB.
+fn unused(director: &mut Director) -> Result<u32> {
+    number(director, "sed -n 's/^MemFree: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")
 }
 
 /// Memory for programs, in KiB.

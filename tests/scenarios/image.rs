@@ -32,6 +32,8 @@ fn the_image_boots_on_bios_and_after_reboot_and_power_cut() {
             ($4 !~ /nodev/ && $2 !~ "^/dev") || ($2 == "/" && $4 !~ /^ro/)' /proc/mounts"#;
         let loose = director.root(loose)?;
         ensure!(loose.is_empty(), "mounted with too many rights:\n{loose}");
+        let random = director.root("cat /proc/sys/kernel/randomize_va_space")?;
+        ensure!(random.trim() == "2", "programs start at known addresses: {random}");
         has_got(&mut director, &microcode)?;
         let id = "cat /proc/sys/kernel/random/boot_id";
         let first = director.root(id)?;

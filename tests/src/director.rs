@@ -62,6 +62,9 @@ pub struct Boot {
     /// Its clock goes by its instructions: how long its processor is busy depends on nothing else that
     /// the host does.
     pub counted: bool,
+    /// Its programs start at random addresses, as on every box. Emulated, a program is translated anew
+    /// for each address, which takes longer than it runs: with [`Firmware::Direct`], only figures need it.
+    pub random_addresses: bool,
 }
 
 impl Boot {
@@ -119,6 +122,7 @@ impl Boot {
             wiring: Wiring::default(),
             watchdog: true,
             counted: false,
+            random_addresses: false,
         }
     }
 }
@@ -178,6 +182,7 @@ impl Director {
             wiring: boot.wiring,
             watchdog: boot.watchdog,
             counted: boot.counted,
+            random_addresses: boot.random_addresses,
         };
         let log = |id: &str| directory.join(format!("{}-{id}.log", boot.name));
         let mut qemu = Qemu::start(wire, directory, &machine)?;

@@ -78,6 +78,8 @@ pub struct Machine<'a> {
     pub watchdog: bool,
     /// Does its clock go by its instructions?
     pub counted: bool,
+    /// Do its programs start at random addresses? Only [`Firmware::Direct`] can do without.
+    pub random_addresses: bool,
 }
 
 /// A running machine; ended when dropped.
@@ -117,9 +119,10 @@ impl Qemu {
         match machine.firmware {
             Firmware::Direct => {
                 let line = fs::read_to_string(machine.kernel.join("cmdline"))?;
+                let fixed = if machine.random_addresses { "" } else { " norandmaps" };
                 command.arg("-kernel").arg(machine.kernel.join("vmlinux"));
                 command.arg("-initrd").arg(machine.kernel.join("initrd"));
-                command.args(["-append", line.trim()]);
+                command.args(["-append", &format!("{}{fixed}", line.trim())]);
             }
             Firmware::Bios => {}
             Firmware::Uefi => {

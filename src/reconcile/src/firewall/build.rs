@@ -163,7 +163,7 @@ impl Table {
             self.rule(rules::errors_from_servers(of.family));
         }
         for translated in flows {
-            self.rule(rules::flow(Chain::Forward.name(), &translated.flow));
+            self.rule(translated.flow.accepted(Chain::Forward.name()));
         }
         self.rule(rules::dropped(Chain::Forward));
     }
@@ -189,7 +189,7 @@ impl Table {
             }
         }
         for translated in flows {
-            self.rule(rules::flow(Chain::Guard.name(), &translated.flow));
+            self.rule(translated.flow.accepted(Chain::Guard.name()));
         }
         self.rule(rules::leaked());
     }
@@ -264,7 +264,7 @@ impl Table {
         }
         for translated in flows {
             if let Some(source) = &translated.source {
-                self.rule(rules::flow_source(&translated.flow, source));
+                self.rule(translated.flow.translated(source));
             }
         }
     }

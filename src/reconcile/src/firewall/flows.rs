@@ -1,13 +1,87 @@
-//! `[[egress]]` and `[[allow]]` as flows: one for each family and protocol that they name.
+//! `[[egress]]` and `[[allow]]` as flows, one for each family and protocol that they name, and their
+//! rules.
 
 use std::net::IpAddr;
 
 use mark21_config::{FlowProtocol, PortRange, Prefix};
+use nftables::expr::MetaKey;
+use nftables::schema::Rule;
 
 use super::build::FAMILIES;
-use super::rules::{Flow, FlowMatch};
+use super::expr::*;
+use super::rules::{Chain, icmp_type, named_rule, of_family, rule};
 use crate::context::Context;
 use crate::ipvs::{Family, Protocol};
+
+/// A flow that is forwarded: of `[[egress]]` or `[[allow]]`, one family and protocol of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Flow {
+    /// Where it comes in.
+    pub(super) from: String,
+    /// Where it goes out; `None` is anywhere but where it came from.
+    pub(super) to: Option<String>,
+    /// Of which family; `None` is both.
+    pub(super) family: Option<Family>,
+    /// From where; empty is anywhere.
+    pub(super) sources: Vec<Prefix>,
+    /// Where to; empty is anywhere.
+    pub(super) destinations: Vec<Prefix>,
+    /// What.
+    pub(super) what: FlowMatch,
+    /// The rule's comment.
+    pub(super) comment: String,
+}
+
+/// What a flow carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum FlowMatch {
+    /// TCP or UDP to these ports.
+    Ports(Protocol, Vec<PortRange>),
+    /// Echo requests of the flow's family.
+    Ping(Family),
+}
+
+impl Flow {
+    /// `iifname "eth1" oifname != "eth1" ip daddr .. udp dport 53 accept`
+    pub(super) fn accepted(&self, chain: &str) -> Rule<'static> {
+        let mut statements = self.matches();
+        statements.extend([counter(), accept()]);
+        named_rule(chain, &self.comment, statements)
+    }
+
+    /// `iifname "eth1" oifname != "eth1" .. udp dport 53 snat ip to 192.0.2.10`
+    pub(super) fn translated(&self, to: &IpAddr) -> Rule<'static> {
+        let mut statements = self.matches();
+        statements.push(snat(Family::of(to), address(to)));
+        rule(Chain::Postrouting, &self.comment, statements)
+    }
+
+    /// `iifname "eth1" oifname "eth0" ip saddr .. ip daddr .. udp dport ..`
+    fn matches(&self) -> Vec<Stmt> {
+        let mut all = vec![equals(meta(MetaKey::Iifname), text(&*self.from))];
+        match &self.to {
+            Some(device) => all.push(equals(meta(MetaKey::Oifname), text(&**device))),
+            None => all.push(differs(meta(MetaKey::Oifname), text(&*self.from))),
+        }
+        if let Some(family) = self.family {
+            let says_family = !self.sources.is_empty() || !self.destinations.is_empty();
+            if !self.sources.is_empty() {
+                all.push(equals(field(header(family), "saddr"), networks(&self.sources)));
+            }
+            if !self.destinations.is_empty() {
+                all.push(equals(field(header(family), "daddr"), networks(&self.destinations)));
+            }
+            if !says_family && matches!(self.what, FlowMatch::Ports(..)) {
+                all.push(of_family(family));
+            }
+        }
+        all.push(match &self.what {
+            FlowMatch::Ports(protocol, ranges) => equals(field(transport(*protocol), "dport"), ports(ranges)),
+            FlowMatch::Ping(family) => equals(icmp_type(*family), text("echo-request")),
+        });
+        all
+    }
+}
 
 /// A flow, with the source address that it leaves with.
 #[derive(Clone, Debug, PartialEq, Eq)]

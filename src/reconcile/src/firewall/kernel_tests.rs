@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use mark21_config::{PortRange, Prefix};
 
-use super::rules::{self, Chain, Flow, FlowMatch, Way};
+use super::flows::{Flow, FlowMatch};
+use super::rules::{self, Chain, Way};
 use super::*;
 use crate::fixtures;
 use crate::ipvs::{Family, Protocol};
@@ -140,8 +141,8 @@ fn every_rule_comes_back_as_sent() {
         ] {
             for sources in [&[][..], &sources[..1], &sources[..]] {
                 let flow = flow(what.clone(), Some("eth0").filter(|_| sources.is_empty()), sources);
-                rules.push(rules::flow("forward", &flow));
-                rules.push(rules::flow_source(&flow, &address));
+                rules.push(flow.accepted("forward"));
+                rules.push(flow.translated(&address));
             }
         }
     }
@@ -168,7 +169,7 @@ fn every_rule_comes_back_as_sent() {
         what: FlowMatch::Ports(Tcp, vec![port(22, 22)]),
         comment: "allow 1".into(),
     };
-    rules.push(rules::flow("forward", &any));
+    rules.push(any.accepted("forward"));
     rules.push(rules::active_data(&[port(20, 20)]));
     rules.push(rules::active_data(&[port(20, 20), port(2120, 2120)]));
     let names = [Chain::Input, Chain::Forward, Chain::Guard, Chain::Output, Chain::Clamp];

@@ -1,4 +1,4 @@
-//! Every rule of the table, one function each.
+//! Every rule of the table, one function each; those of `[[egress]]` and `[[allow]]` are in [`super::flows`].
 //!
 //! The counters are there for `show firewall` and for the drops; the comment names what in the
 //! configuration caused the rule. The order within the chains is decided in [`super::build`].
@@ -78,62 +78,6 @@ impl Way {
             Self::In => MetaKey::Iifname,
             Self::Out => MetaKey::Oifname,
         }
-    }
-}
-
-/// A flow that is forwarded: of `[[egress]]` or `[[allow]]`, one family and protocol of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Flow {
-    /// Where it comes in.
-    pub(super) from: String,
-    /// Where it goes out; `None` is anywhere but where it came from.
-    pub(super) to: Option<String>,
-    /// Of which family; `None` is both.
-    pub(super) family: Option<Family>,
-    /// From where; empty is anywhere.
-    pub(super) sources: Vec<Prefix>,
-    /// Where to; empty is anywhere.
-    pub(super) destinations: Vec<Prefix>,
-    /// What.
-    pub(super) what: FlowMatch,
-    /// The rule's comment.
-    pub(super) comment: String,
-}
-
-/// What a flow carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum FlowMatch {
-    /// TCP or UDP to these ports.
-    Ports(Protocol, Vec<PortRange>),
-    /// Echo requests of the flow's family.
-    Ping(Family),
-}
-
-impl Flow {
-    /// `iifname "eth1" oifname "eth0" ip saddr .. ip daddr .. udp dport ..`
-    fn matches(&self) -> Vec<Stmt> {
-        let mut all = vec![equals(meta(MetaKey::Iifname), text(&*self.from))];
-        match &self.to {
-            Some(device) => all.push(equals(meta(MetaKey::Oifname), text(&**device))),
-            None => all.push(differs(meta(MetaKey::Oifname), text(&*self.from))),
-        }
-        if let Some(family) = self.family {
-            let says_family = !self.sources.is_empty() || !self.destinations.is_empty();
-            if !self.sources.is_empty() {
-                all.push(equals(field(header(family), "saddr"), networks(&self.sources)));
-            }
-            if !self.destinations.is_empty() {
-                all.push(equals(field(header(family), "daddr"), networks(&self.destinations)));
-            }
-            if !says_family && matches!(self.what, FlowMatch::Ports(..)) {
-                all.push(of_family(family));
-            }
-        }
-        all.push(match &self.what {
-            FlowMatch::Ports(protocol, ranges) => equals(field(transport(*protocol), "dport"), ports(ranges)),
-            FlowMatch::Ping(family) => equals(icmp_type(*family), text("echo-request")),
-        });
-        all
     }
 }
 
@@ -412,20 +356,6 @@ pub(super) fn errors_from_servers(family: Family) -> Rule<'static> {
     )
 }
 
-/// `iifname "eth1" oifname != "eth1" ip daddr .. udp dport 53 accept`
-pub(super) fn flow(chain: &str, flow: &Flow) -> Rule<'static> {
-    let mut statements = flow.matches();
-    statements.extend([counter(), accept()]);
-    named_rule(chain, &flow.comment, statements)
-}
-
-/// `iifname "eth1" oifname != "eth1" .. udp dport 53 snat ip to 192.0.2.10`
-pub(super) fn flow_source(flow: &Flow, to: &IpAddr) -> Rule<'static> {
-    let mut statements = flow.matches();
-    statements.push(snat(Family::of(to), address(to)));
-    rule(Chain::Postrouting, &flow.comment, statements)
-}
-
 /// `ip saddr != @servers4 accept` behind IPVS: what does not leave with a real server's address is
 /// done here. Not counted: each packet to a client passes it.
 pub(super) fn not_of_servers(family: Family) -> Rule<'static> {
@@ -490,7 +420,7 @@ pub(super) fn clamp(comment: &str) -> Rule<'static> {
 }
 
 /// `icmp type` or `icmpv6 type`
-fn icmp_type(family: Family) -> Expr {
+pub(super) fn icmp_type(family: Family) -> Expr {
     match family {
         Family::V4 => field("icmp", "type"),
         Family::V6 => field("icmpv6", "type"),
@@ -498,7 +428,7 @@ fn icmp_type(family: Family) -> Expr {
 }
 
 /// `meta nfproto ipv4`
-fn of_family(family: Family) -> Stmt {
+pub(super) fn of_family(family: Family) -> Stmt {
     let name = match family {
         Family::V4 => "ipv4",
         Family::V6 => "ipv6",
@@ -506,11 +436,11 @@ fn of_family(family: Family) -> Stmt {
     equals(meta(MetaKey::Nfproto), text(name))
 }
 
-fn rule(chain: Chain, comment: &str, statements: impl Into<Vec<Stmt>>) -> Rule<'static> {
+pub(super) fn rule(chain: Chain, comment: &str, statements: impl Into<Vec<Stmt>>) -> Rule<'static> {
     named_rule(chain.name(), comment, statements)
 }
 
-fn named_rule(chain: &str, comment: &str, statements: impl Into<Vec<Stmt>>) -> Rule<'static> {
+pub(super) fn named_rule(chain: &str, comment: &str, statements: impl Into<Vec<Stmt>>) -> Rule<'static> {
     Rule {
         family: super::FAMILY,
         table: super::TABLE.into(),

@@ -43,7 +43,8 @@ fn debian() -> Result<PathBuf> {
 }
 
 fn director(lab: &Lab) -> Result<f64> {
-    let mut director = lab.boot(&Boot::with_file("single.toml")?)?;
+    let boot = Boot { random_addresses: true, ..Boot::with_file("single.toml")? };
+    let mut director = lab.boot(&boot)?;
     let start = start(&mut director)?;
     director.agent.run("sync", ANSWER)?;
     Ok(start.userland)
@@ -89,6 +90,7 @@ fn beside(lab: &Lab, debian: &std::path::Path) -> Result<f64> {
         wiring: Wiring::default(),
         watchdog: false,
         counted: false,
+        random_addresses: true,
     };
     let mut qemu = Qemu::start(&lab.wire, &lab.directory, &machine)?;
     let mut console = qemu.socket("console")?;

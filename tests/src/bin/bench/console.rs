@@ -68,7 +68,8 @@ pub(crate) fn bench(lab: &mut Lab) -> Result {
 }
 
 fn dashboard(lab: &mut Lab) -> Result {
-    let boot = Boot { name: "dir-b".into(), number: 2, ..Boot::with_file("single.toml")? };
+    let boot =
+        Boot { name: "dir-b".into(), number: 2, random_addresses: true, ..Boot::with_file("single.toml")? };
     let mut director = lab.boot(&boot)?;
     // Before the box has started: what is shown to nobody is lost.
     let mut terminal = Terminal::connect(&director)?;

@@ -59,7 +59,8 @@ pub(crate) fn bench(lab: &mut Lab) -> Result {
 
 fn serving(lab: &mut Lab, counted: bool) -> Result<Director> {
     let boot = Boot::with_file("single.toml")?;
-    let mut director = lab.boot(&Boot { tools: vec![ipvsadm()], watchdog: false, counted, ..boot })?;
+    let boot = Boot { tools: vec![ipvsadm()], watchdog: false, counted, random_addresses: true, ..boot };
+    let mut director = lab.boot(&boot)?;
     director.wait_serving()?;
     let lines = Some(director.server_config("ftp")?);
     lab.start_ftp_servers(&Settings { lines, ..Settings::default() })?;

@@ -34,7 +34,14 @@ pub(crate) fn largest(tools: Vec<PathBuf>) -> Result<Boot> {
             )?;
         }
     }
-    Ok(Boot { configuration: Some(text), tools, memory: MEMORY, watchdog: false, ..Boot::with_nothing() })
+    Ok(Boot {
+        configuration: Some(text),
+        tools,
+        memory: MEMORY,
+        watchdog: false,
+        random_addresses: true,
+        ..Boot::with_nothing()
+    })
 }
 
 /// The program that applies a configuration with Mark21's own crates and tells the time of each
