@@ -13,6 +13,7 @@ mod cuts;
 mod family;
 mod fields;
 mod flood;
+mod foreign;
 mod forwarding;
 mod hostile;
 mod install;

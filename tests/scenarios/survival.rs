@@ -11,10 +11,7 @@ use mark21_lab::tools::ipvsadm;
 use mark21_lab::topology::{client_address, virtual_ftp};
 use mark21_lab::transfers::every_mode;
 use mark21_lab::vsftpd::Settings;
-use mark21_lab::{Boot, Director, Lab, Result, alone, eventually, scenario};
-
-/// How fast a foreign change must be mended.
-const REPAIR: Duration = Duration::from_secs(5);
+use mark21_lab::{Boot, Director, Lab, Result, eventually, scenario};
 
 #[test]
 fn it_serves_again_after_a_reboot_and_after_a_power_cut() {
@@ -71,32 +68,7 @@ fn a_killed_supervisor_disturbs_no_transfer() {
     });
 }
 
-#[test]
-fn foreign_changes_are_mended_within_five_seconds() {
-    alone(|lab| {
-        let mut director = serving(lab, 1000)?;
-        let list = director.tool("ipvsadm -Sn")?;
-        ensure!(list.contains("-A -f 21 "), "{list}");
-        for change in [
-            "LD_LIBRARY_PATH=/run/tools /run/tools/ipvsadm -D -f 21",
-            "LD_LIBRARY_PATH=/run/tools /run/tools/ipvsadm -e -f 21 -r 10.21.0.11:0 -m -w 7",
-            "nft flush ruleset",
-            "ip address delete 198.51.100.21/24 dev eth0",
-            "echo 0 > /proc/sys/net/ipv4/ip_forward",
-            "ip link set eth1 down",
-        ] {
-            director.root(change)?;
-            eventually(&format!("mended: {change}"), REPAIR, || verified(&mut director))?;
-            lab.step(change);
-            works(lab)?;
-        }
-        let after = director.tool("ipvsadm -Sn")?;
-        ensure!(after == list, "before:\n{list}after:\n{after}");
-        Ok(())
-    });
-}
-
-fn serving(lab: &mut Lab, length: usize) -> Result<Director> {
+pub(crate) fn serving(lab: &mut Lab, length: usize) -> Result<Director> {
     let mut director = lab.boot(&Boot { tools: vec![ipvsadm()], ..Boot::with_file("single.toml")? })?;
     lab.start_ftp_servers(&Settings { length, ..Settings::default() })?;
     director.wait_serving()?;
@@ -104,12 +76,12 @@ fn serving(lab: &mut Lab, length: usize) -> Result<Director> {
     Ok(director)
 }
 
-fn works(lab: &Lab) -> Result {
+pub(crate) fn works(lab: &Lab) -> Result {
     every_mode(lab, (client_address(3), virtual_ftp()), &Mode::IPV4, None, |_| {})
 }
 
 /// The kernel holds what the configuration says.
-fn verified(director: &mut Director) -> Result {
+pub(crate) fn verified(director: &mut Director) -> Result {
     let answer = director.port.ask("verify", Duration::from_secs(30))?;
     ensure!(answer["code"] == "done" || answer["result"]["changes"] == serde_json::json!([]), "{answer}");
     Ok(())

@@ -3,7 +3,7 @@
 //! libtest calls [`scenario`] in an ordinary process. That starts the same test once
 //! more through `tests/enter`, in namespaces of its own as root, where the body runs;
 //! its output and its result come back to libtest. Directors take room, of which a machine has
-//! for one more than it has processors (each waits for much of its time): one by [`scenario`],
+//! for two more than it has processors (each waits for much of its time): one by [`scenario`],
 //! two by [`two_boxes`], all of it by [`alone`]. Two of [`patient`] run beside them. Lock files
 //! see to it, also between programs.
 
@@ -237,7 +237,7 @@ fn lock(share: Share) -> Result<Vec<File>> {
     let (queue, rooms, wanted) = match share {
         Share::Directors(directors) => {
             let processors = thread::available_parallelism().map_or(1, NonZero::get);
-            let rooms = MOST_DIRECTORS.min(processors + 1);
+            let rooms = MOST_DIRECTORS.min(processors + 2);
             ("lab", rooms, rooms.min(directors))
         }
         Share::Little => ("patient", MOST_PATIENT, 1),
