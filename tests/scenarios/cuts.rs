@@ -24,7 +24,7 @@ const PARTITION: Range<u64> = 294 << 20..310 << 20;
 const LOSSES: u32 = 3;
 const LOSSES_IN_SOAK: u32 = 100;
 /// Real cuts.
-const KILLS: u32 = 5;
+const KILLS: u32 = 3;
 const KILLS_IN_SOAK: u32 = 100;
 
 #[test]

@@ -18,7 +18,7 @@ use serde_json::Value;
 /// How long the supervisor gives a candidate to be proven, in milliseconds.
 const PATIENCE_MS: u64 = 10_000;
 /// Power cuts, each in a boot of its own.
-const CUTS: u32 = 4;
+const CUTS: u32 = 3;
 const CUTS_IN_SOAK: u32 = 100;
 
 #[test]

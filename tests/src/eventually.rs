@@ -10,10 +10,14 @@ use crate::Result;
 /// Shortest pause between two looks, short beside everything that is waited for.
 const SHORTEST: Duration = Duration::from_millis(20);
 /// Longest pause.
-const LONGEST: Duration = Duration::from_millis(500);
-/// The pause is so many times as long as the look before it: a look into a director is work for an
-/// emulated processor, which has better to do.
-const TIMES: u32 = 3;
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// How long to wait until the next look. A look into a director is work for an emulated processor,
+/// which has better to do: looks take a quarter of the time at most, and are rarer the longer the wait
+/// is.
+fn pause(look: Duration, so_far: Duration) -> Duration {
+    (3 * look).max(so_far / 20).clamp(SHORTEST, LONGEST)
+}
 
 /// Look until `look` finds something, at most for `limit`.
 ///
@@ -21,15 +25,15 @@ const TIMES: u32 = 3;
 /// When the time is over; the text names `what` and the last reason that `look`
 /// gave for not finding it.
 pub fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T>) -> Result<T> {
-    let end = Instant::now() + limit;
+    let start = Instant::now();
     loop {
         let begun = Instant::now();
         match look() {
             Ok(found) => return Ok(found),
-            Err(reason) if Instant::now() >= end => {
+            Err(reason) if start.elapsed() >= limit => {
                 return Err(reason.context(anyhow!("{what}: not within {limit:?}")));
             }
-            Err(_) => thread::sleep((TIMES * begun.elapsed()).clamp(SHORTEST, LONGEST)),
+            Err(_) => thread::sleep(pause(begun.elapsed(), start.elapsed())),
         }
     }
 }

@@ -21,7 +21,7 @@ use anyhow::{Context, anyhow, ensure};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::topology::Lab;
-use crate::{Result, eventually, process};
+use crate::{Result, process};
 
 /// Why a scenario could not run here. Not a failure, unless `MARK21_NO_SKIP=1`.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ const MOST_DIRECTORS: usize = 5;
 const MOST_PATIENT: usize = 2;
 /// Longest wait for others to end: longer than all scenarios together.
 const OTHERS: Duration = Duration::from_secs(3 * 3600);
+/// Pause between two looks for room.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// How much of this machine a lab needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,14 +250,17 @@ fn lock(share: Share) -> Result<Vec<File>> {
     let free = (1..=rooms).map(|number| file(&format!(".lock-{queue}-{number}")));
     let mut free = free.collect::<Result<Vec<_>, _>>()?;
     let mut held = Vec::new();
-    eventually("room for a lab", OTHERS, || {
+    let start = Instant::now();
+    loop {
         let can_take = |room: &mut File| flock(&*room, FlockOperation::NonBlockingLockExclusive).is_ok();
         let missing = wanted - held.len();
         held.extend(free.extract_if(.., can_take).take(missing));
-        ensure!(held.len() == wanted, "{} of {wanted}", held.len());
-        Ok(())
-    })?;
-    Ok(held)
+        if held.len() == wanted {
+            return Ok(held);
+        }
+        ensure!(start.elapsed() < OTHERS, "no room for a lab within {OTHERS:?}");
+        thread::sleep(MOMENT);
+    }
 }
 
 fn is_libtest_noise(line: &str) -> bool {
