@@ -50,7 +50,7 @@ pages: ## Man pages and shell completions of mark21, into target/pages
 check: image-check ## Format, lints, unit tests, documentation; no machine is started
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) test --locked --workspace --exclude mark21-lab
+	$(CARGO) test --locked --workspace
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --locked --workspace --no-deps --quiet
 
 scenarios: deps build ## Every scenario on booted images (IMAGE=file: on that one)
