@@ -8,10 +8,10 @@
 //!     198.51.100.0/24, 2001:db8:1::/64          10.21.0.0/24, fd21::/64
 //! ```
 //!
-//! A test is a `#[test]` function that calls [`scenario()`], [`two_boxes()`], [`patient()`] or [`alone()`]; it gets a [`Lab`] and
-//! asks it for servers ([`Lab::start_ftp_servers`]) and a director
-//! ([`Lab::boot`]), or for two ([`pair::boot_pair`]). Everything ends with the test. What it did is kept under
-//! `target/lab/<test>`: serial logs, configuration, packet captures.
+//! A test is a `#[test]` function that calls [`scenario()`], [`two_boxes()`], [`patient()`] or
+//! [`alone()`]; it gets a [`Lab`] and asks it for servers ([`Lab::start_ftp_servers`]) and a director
+//! ([`Lab::boot`]), or for two ([`pair::boot_pair`]). Everything ends with the test. What it did is
+//! kept under `target/lab/<test>`: serial logs, configuration, packet captures.
 //!
 //! Nothing here sleeps to be in step with something: see [`eventually()`].
 #![forbid(unsafe_code)]
