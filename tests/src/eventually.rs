@@ -33,7 +33,11 @@ pub fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Resu
             Err(reason) if start.elapsed() >= limit => {
                 return Err(reason.context(anyhow!("{what}: not within {limit:?}")));
             }
-            Err(_) => thread::sleep(pause(begun.elapsed(), start.elapsed())),
+            Err(_) => {
+                let so_far = start.elapsed();
+                // The last look is at the limit, not behind it.
+                thread::sleep(pause(begun.elapsed(), so_far).min(limit.saturating_sub(so_far)));
+            }
         }
     }
 }

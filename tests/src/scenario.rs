@@ -4,7 +4,7 @@
 //! more through `tests/enter`, in namespaces of its own as root, where the body runs;
 //! its output and its result come back to libtest. Directors take room, of which a machine has
 //! for two more than it has processors (each waits for much of its time): one by [`scenario`],
-//! two by [`two_boxes`], all of it by [`alone`]. Two of [`patient`] run beside them. Lock files
+//! three by [`two_boxes`], all of it by [`alone`]. Two of [`patient`] run beside them. Lock files
 //! see to it, also between programs.
 
 use std::any::type_name;
@@ -76,12 +76,13 @@ pub fn scenario<F: FnOnce(&mut Lab) -> Result>(body: F) {
     enact(Share::Directors(1), body);
 }
 
-/// As [`scenario`], with room for two directors.
+/// As [`scenario`], with room for two directors and for one more: a Backup that is kept from hearing for
+/// three intervals takes over.
 ///
 /// # Panics
 /// As [`scenario`].
 pub fn two_boxes<F: FnOnce(&mut Lab) -> Result>(body: F) {
-    enact(Share::Directors(2), body);
+    enact(Share::Directors(3), body);
 }
 
 /// As [`scenario`], beside the others: for what mostly waits.

@@ -1,4 +1,5 @@
-//! Every rule of the table, one function each; those of `[[egress]]` and `[[allow]]` are in [`super::flows`].
+//! Every rule of the table, one function each; those of `[[egress]]` and `[[allow]]` are in
+//! [`super::flows`].
 //!
 //! The counters are there for `show firewall` and for the drops; the comment names what in the
 //! configuration caused the rule. The order within the chains is decided in [`super::build`].

@@ -392,7 +392,7 @@ pub(crate) fn eventually_within(limit: Duration, what: &str, holds: impl Fn() ->
         assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
         // A look often starts a program: most of the processor is for those who are waited for.
         let pause = 3 * looked.elapsed();
-        std::thread::sleep(pause.clamp(Duration::from_millis(10), Duration::from_millis(100)));
+        std::thread::sleep(pause.clamp(Duration::from_millis(10), Duration::from_millis(30)));
     }
 }
 
